@@ -1,0 +1,36 @@
+"""Bringing a database to the newest schema: the one Alembic history, run under a lock so that two runs cannot meet."""
+
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import URL, Connection, create_engine, make_url, text
+
+_LOCK = 0x7A5C_0001  # any constant: the advisory lock of migrations
+
+
+def alembic_config(connection: Connection | None = None) -> Config:
+    """Alembic's configuration, with the history that ships in this package."""
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent.parent / "migrations"))
+    config.attributes["connection"] = connection
+    return config
+
+
+def upgrade(url: URL | str, revision: str = "head") -> None:
+    """Upgrades the database to `revision`. A second run waits for the first; a lock held by traffic fails it."""
+    parsed = make_url(url).set(drivername="postgresql+psycopg")
+    engine = create_engine(parsed, connect_args={"connect_timeout": 10, "application_name": "taskhub-migrate"})
+    try:
+        with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as guard:
+            guard.execute(text("SELECT pg_advisory_lock(:lock)"), {"lock": _LOCK})
+            try:
+                with engine.connect() as connection:
+                    # A migration that cannot have its lock at once gives way to the traffic and may be run again.
+                    connection.execute(text("SET lock_timeout = '3s'"))
+                    connection.commit()
+                    command.upgrade(alembic_config(connection), revision)
+            finally:
+                guard.execute(text("SELECT pg_advisory_unlock(:lock)"), {"lock": _LOCK})
+    finally:
+        engine.dispose()

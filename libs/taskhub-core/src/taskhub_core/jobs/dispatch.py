@@ -1,0 +1,208 @@
+"""The dispatcher's side of a job: promote what is due, hand out a window of it, take back what was lost.
+
+The broker holds a window, not the backlog (docs/adr/0002): at most `window` job ids are with it at a time, the rest
+wait in PostgreSQL in the order of their priority. So priorities hold, a wiped broker loses little, and what it lost is
+small to find. A job is marked first and published afterwards: no lock is held while the network is waited for, and a
+dispatcher that dies between the two leaves a mark that `find_lost` clears.
+"""
+
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, text
+
+from taskhub_core.jobs.registry import Registry
+
+_LIMITED_LOCK = 0x7A5C_0002  # any constant: the advisory lock under which limited kinds are counted
+
+
+@dataclass(frozen=True, slots=True)
+class Dispatched:
+    """A job to publish."""
+
+    job_id: uuid.UUID
+    kind: str
+    attempt: int
+
+
+# Uses ix_jobs_scheduled: reads the due rows only.
+_PROMOTE = text(
+    """
+    UPDATE jobs SET state = 'queued', dispatched_at = NULL
+    WHERE id = ANY (ARRAY(
+        SELECT id FROM jobs WHERE state = 'scheduled' AND run_at <= now()
+        ORDER BY run_at LIMIT :limit FOR UPDATE SKIP LOCKED))
+      AND state = 'scheduled'
+    """
+)
+
+
+def promote_due(connection: Connection, *, limit: int) -> int:
+    """Queues scheduled jobs whose time has come; returns how many."""
+    return connection.execute(_PROMOTE, {"limit": limit}).rowcount
+
+
+_SECONDS_TO_NEXT = text("SELECT EXTRACT(epoch FROM min(run_at) - now())::float8 FROM jobs WHERE state = 'scheduled'")
+
+
+def seconds_to_next_due(connection: Connection) -> float | None:
+    """How long until the next scheduled job is due; None when none is scheduled."""
+    seconds: float | None = connection.execute(_SECONDS_TO_NEXT).scalar()
+    return seconds
+
+
+_OUTSTANDING = text("SELECT count(*) FROM jobs WHERE state = 'queued' AND dispatched_at IS NOT NULL")
+# Uses ix_jobs_waiting in its own order, so the cost is that of the rows taken, however long the backlog.
+_MARK = """
+    UPDATE jobs SET dispatched_at = now()
+    WHERE id = ANY (ARRAY(
+        SELECT id FROM jobs
+        WHERE state = 'queued' AND dispatched_at IS NULL AND {condition}
+        ORDER BY priority DESC, run_at, id LIMIT :limit FOR UPDATE SKIP LOCKED))
+      AND state = 'queued' AND dispatched_at IS NULL
+    RETURNING id, kind, attempt, priority, run_at
+"""
+_MARK_UNLIMITED = text(_MARK.format(condition="kind <> ALL (CAST(:limited AS text[]))"))
+_MARK_LIMITED = text(_MARK.format(condition="kind = :kind"))
+_TRY_LOCK = text("SELECT pg_try_advisory_xact_lock(:lock)")
+_IN_USE = text(
+    """
+    SELECT kind, count(*) AS in_use FROM jobs
+    WHERE (state = 'running' OR (state = 'queued' AND dispatched_at IS NOT NULL))
+      AND kind = ANY (CAST(:kinds AS text[]))
+    GROUP BY kind
+    """
+)
+
+
+def mark_for_dispatch(connection: Connection, registry: Registry, *, window: int) -> list[Dispatched]:
+    """Marks the next jobs as dispatched, in order, up to the window. Commit, then publish them."""
+    room = window - int(connection.execute(_OUTSTANDING).scalar_one())
+    if room <= 0:
+        return []
+    limits = {kind.name: kind.concurrency_limit for kind in registry.all() if kind.concurrency_limit is not None}
+    rows = list(connection.execute(_MARK_UNLIMITED, {"limited": list(limits), "limit": room}))
+    # Limited kinds are counted and marked under a lock, by one dispatcher at a time, so that the limit is exact.
+    if limits and connection.execute(_TRY_LOCK, {"lock": _LIMITED_LOCK}).scalar():
+        in_use = {row.kind: row.in_use for row in connection.execute(_IN_USE, {"kinds": list(limits)})}
+        for kind, limit in limits.items():
+            free = limit - in_use.get(kind, 0)
+            if free > 0:
+                rows += connection.execute(_MARK_LIMITED, {"kind": kind, "limit": free})
+    rows.sort(key=lambda row: (-row.priority, row.run_at, row.id))
+    return [Dispatched(row.id, row.kind, row.attempt) for row in rows]
+
+
+_UNMARK = text(
+    """
+    UPDATE jobs SET dispatched_at = NULL
+    WHERE id = ANY (CAST(:ids AS uuid[])) AND state = 'queued' AND dispatched_at IS NOT NULL
+    """
+)
+
+
+def unmark(connection: Connection, ids: Sequence[uuid.UUID]) -> int:
+    """Takes marks back, after a publish that failed for sure or jobs that the broker lost; returns how many."""
+    return connection.execute(_UNMARK, {"ids": list(ids)}).rowcount
+
+
+_FIND_LOST = text(
+    """
+    SELECT id FROM jobs
+    WHERE state = 'queued' AND dispatched_at IS NOT NULL AND dispatched_at < now() - make_interval(secs => :older_than)
+    ORDER BY dispatched_at LIMIT :limit
+    """
+)
+
+
+def find_lost(connection: Connection, *, older_than_seconds: float, limit: int) -> list[uuid.UUID]:
+    """Jobs that were handed to the broker that long ago and that nobody claimed."""
+    return list(connection.execute(_FIND_LOST, {"older_than": older_than_seconds, "limit": limit}).scalars())
+
+
+_RESCUE = text(
+    """
+    WITH expired AS (
+        SELECT id, lease_expires_at AS ended FROM jobs
+        WHERE state = 'running' AND lease_expires_at < now()
+        ORDER BY lease_expires_at LIMIT :limit FOR UPDATE SKIP LOCKED
+    ), rescued AS (
+        UPDATE jobs SET
+            state = CASE
+                WHEN cancel_requested_at IS NOT NULL THEN 'cancelled'
+                WHEN attempt - returned >= max_attempts THEN 'dead'
+                ELSE 'queued'
+            END,
+            finished_at = CASE
+                WHEN cancel_requested_at IS NOT NULL OR attempt - returned >= max_attempts THEN now()
+            END,
+            error = jsonb_build_object(
+                'type', 'LeaseExpired', 'permanent', false,
+                'message', 'The worker ' || coalesce(worker, '?') || ' stopped renewing its lease.'),
+            dispatched_at = NULL, lease_expires_at = NULL
+        FROM expired WHERE jobs.id = expired.id
+        RETURNING jobs.id, jobs.account_id, jobs.kind, jobs.attempt, jobs.worker, jobs.state, jobs.error, expired.ended
+    ), history AS (
+        INSERT INTO job_attempts (job_id, attempt, outcome, worker, error)
+        SELECT id, attempt, 'lost', worker, error FROM rescued
+    )
+    SELECT id, account_id, kind, attempt, state, EXTRACT(epoch FROM now() - ended)::float8 AS late_seconds FROM rescued
+    """
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Rescued:
+    """A job taken back from a worker that fell silent, and what became of it."""
+
+    job_id: uuid.UUID
+    account_id: uuid.UUID
+    kind: str
+    attempt: int
+    state: str
+    late_seconds: float
+
+
+def rescue_expired(connection: Connection, *, limit: int) -> list[Rescued]:
+    """Ends the attempts whose lease ran out: queued again, or dead when no attempt is left."""
+    return [
+        Rescued(row.id, row.account_id, row.kind, row.attempt, row.state, row.late_seconds)
+        for row in connection.execute(_RESCUE, {"limit": limit})
+    ]
+
+
+_MEASURE = text(
+    """
+    SELECT
+        (SELECT count(*) FROM (SELECT 1 FROM jobs WHERE state = 'queued' AND dispatched_at IS NULL LIMIT 100000) w)
+            AS waiting,
+        (SELECT count(*) FROM jobs WHERE state = 'queued' AND dispatched_at IS NOT NULL) AS dispatched,
+        (SELECT count(*) FROM jobs WHERE state = 'running') AS running,
+        (SELECT count(*) FROM (SELECT 1 FROM jobs WHERE state = 'scheduled' LIMIT 100000) s) AS scheduled,
+        (SELECT count(*) FROM (SELECT 1 FROM jobs WHERE state = 'dead' LIMIT 100000) d) AS dead,
+        (SELECT EXTRACT(epoch FROM now() - min(run_at))::float8 FROM jobs
+         WHERE state = 'queued' AND dispatched_at IS NOT NULL) AS dispatched_age,
+        (SELECT EXTRACT(epoch FROM now() - min(run_at))::float8 FROM
+            (SELECT run_at FROM jobs WHERE state = 'queued' AND dispatched_at IS NULL LIMIT 100000) w) AS waiting_age
+    """
+)
+
+
+@dataclass(frozen=True, slots=True)
+class QueueMeasure:
+    """The queue in numbers (counts stop at 100,000, so that measuring stays cheap)."""
+
+    waiting: int
+    dispatched: int
+    running: int
+    scheduled: int
+    dead: int
+    oldest_age_seconds: float
+
+
+def measure(connection: Connection) -> QueueMeasure:
+    """Counts jobs by where they are, and the age of the oldest that is due."""
+    row = connection.execute(_MEASURE).one()
+    oldest = max(row.dispatched_age or 0.0, row.waiting_age or 0.0, 0.0)
+    return QueueMeasure(row.waiting, row.dispatched, row.running, row.scheduled, row.dead, oldest)
