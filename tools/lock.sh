@@ -1,0 +1,21 @@
+#!/usr/bin/env bash
+# Resolves every dependency again and writes requirements/*.txt: hashed, for every platform, one file an image and one for development.
+# Usage: tools/lock.sh [uv options, such as --upgrade or --upgrade-package NAME]; UV names the uv to use.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+uv=${UV:-$(python3 tools/bootstrap.py --print-uv)}
+members=(taskhub-core taskhub-api taskhub-worker taskhub-sqs-consumer taskhub-local)
+compile=("$uv" pip compile --quiet --universal --python-version 3.12 --generate-hashes --no-header --no-annotate)
+for member in "${members[@]}"; do
+    compile+=(--no-emit-package "$member")
+done
+
+# Development first: the images are constrained to the same versions, so that what was tested is what ships.
+echo "requirements/dev.txt"
+"${compile[@]}" "$@" --group dev apps/*/pyproject.toml libs/*/pyproject.toml -o requirements/dev.txt >/dev/null
+for app in apps/*/; do
+    name=$(basename "$app")
+    echo "requirements/$name.txt"
+    "${compile[@]}" --constraint requirements/dev.txt "$app/pyproject.toml" -o "requirements/$name.txt" >/dev/null
+done
