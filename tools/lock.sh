@@ -19,3 +19,7 @@ for app in apps/*/; do
     echo "requirements/$name.txt"
     "${compile[@]}" --constraint requirements/dev.txt "$app/pyproject.toml" -o "requirements/$name.txt" >/dev/null
 done
+
+# The uv that tools/bootstrap.py installs where there is none.
+echo "tools/uv.txt"
+echo uv | "$uv" pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate "$@" - -o tools/uv.txt >/dev/null

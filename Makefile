@@ -1,0 +1,74 @@
+# The commands of a developer's day. `make help` lists them; a target without a description there is a bug.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+PYTHON ?= python3
+# Test processes at once.
+JOBS ?= 2
+# More arguments for a target's command, such as ARGS="-k search" or ARGS="worker -f".
+ARGS ?=
+
+BIN := .venv/bin
+
+##@ Start here
+
+.PHONY: help
+help: ## List every target
+	@awk 'BEGIN { FS = ":.*## " } \
+		/^##@ / { printf "\n%s\n", substr($$0, 5) } \
+		/^[a-z][a-z-]*:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+
+.PHONY: setup
+setup: ## Make .venv from the locks (every target does this first; instant when nothing changed)
+	@$(PYTHON) tools/bootstrap.py
+
+##@ The platform on this machine
+
+.PHONY: up
+up: setup ## Start the whole platform; Ctrl-C stops it, and its data stays in .taskhub/
+	@exec $(BIN)/taskhub up $(ARGS)
+
+.PHONY: demo
+demo: setup ## Drive the main job end to end against the running platform
+	@$(BIN)/taskhub demo $(ARGS)
+
+.PHONY: status
+status: setup ## Show each part of the running platform and the URLs
+	@$(BIN)/taskhub status $(ARGS)
+
+.PHONY: logs
+logs: setup ## Show the logs; ARGS="worker -f" follows one
+	@$(BIN)/taskhub logs $(ARGS)
+
+.PHONY: reindex
+reindex: setup ## Build the search index anew from PostgreSQL, while the platform runs
+	@$(BIN)/taskhub reindex $(ARGS)
+
+.PHONY: down
+down: setup ## Stop the running platform from another terminal
+	@$(BIN)/taskhub down $(ARGS)
+
+##@ Code
+
+.PHONY: test
+test: setup ## Run every test that needs no container; ARGS="-k search" runs some
+	@$(BIN)/taskhub fetch
+	@$(BIN)/python -m pytest -n $(JOBS) --dist loadfile $(ARGS)
+
+.PHONY: lint
+lint: setup ## Check style, types and import rules
+	@tools/lint.sh
+
+.PHONY: format
+format: setup ## Format the code and fix what can be fixed
+	@$(BIN)/ruff check --quiet --fix-only .
+	@$(BIN)/ruff format .
+
+.PHONY: lock
+lock: ## Resolve the dependencies again; ARGS="--upgrade" takes the newest
+	@tools/lock.sh $(ARGS)
+
+.PHONY: settings
+settings: setup ## List every setting of every process, as Markdown
+	@$(BIN)/taskhub settings
