@@ -37,7 +37,7 @@ class OutboxRow:
 def add(connection: Connection, events: Sequence[Event]) -> None:
     """Records events in the caller's transaction."""
     if events:
-        messages = [orjson.dumps(event.model_dump(mode="json")).decode() for event in events]
+        messages = [orjson.dumps(event.__dict__).decode() for event in events]
         connection.execute(_ADD, {"ids": [event.event_id for event in events], "messages": messages})
 
 
