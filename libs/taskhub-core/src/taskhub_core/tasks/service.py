@@ -247,7 +247,7 @@ def _wants_reminder(task: Task) -> bool:
 
 
 def _reminder(task: Task) -> NewJob:
-    # The id is derived, so changing a task twice submits one reminder. A reminder out of date does nothing when it runs.
+    # The id is derived, so changing a task twice submits one reminder. An outdated reminder does nothing when it runs.
     due_at = task.due_at.isoformat() if task.due_at else ""
     return NewJob(
         id=derived_id("reminder", task.id, due_at),

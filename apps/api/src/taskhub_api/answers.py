@@ -1,0 +1,147 @@
+"""Answers of writes: made inside the unit of work, stored with the effect under the Idempotency-Key, and replayed."""
+
+import hashlib
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Annotated, Any
+
+import orjson
+from fastapi import Depends, Header, Request
+from sqlalchemy import Connection
+from starlette.responses import Response
+
+from taskhub_api.database import Database
+from taskhub_api.problems import Problem
+from taskhub_core.database import idempotency
+from taskhub_core.database.idempotency import StoredAnswer
+from taskhub_core.errors import TaskHubError, Unavailable
+from taskhub_core.telemetry import metrics
+
+NO_ACCOUNT = uuid.UUID(int=0)
+
+
+def to_json(value: Any) -> bytes:
+    """JSON as the API writes it: times in RFC 3339 with Z."""
+    return orjson.dumps(value, option=orjson.OPT_UTC_Z)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a unit of work answers with."""
+
+    status: int
+    content: Any = None
+    headers: dict[str, str] = field(default_factory=dict)
+    kept: Any = None
+    """What to store instead of the content, where the content is a secret; the route's `rebuild` makes it again."""
+
+    def response(self) -> Response:
+        """As an HTTP response."""
+        if self.content is None:
+            return Response(status_code=self.status, headers=self.headers)
+        return Response(to_json(self.content), self.status, self.headers, "application/json")
+
+
+type Rebuild = Callable[[Any], Answer]
+"""Makes an answer from what was kept of it."""
+
+
+class _KeyTaken(Exception):
+    """Another request with the same key committed first: this one's transaction is rolled back."""
+
+
+class Writer:
+    """Commits the units of work of one request, under its Idempotency-Key if it has one."""
+
+    def __init__(self, request: Request, database: Database, key: str | None) -> None:
+        self._request = request
+        self._database = database
+        self._key = key
+
+    async def commit(
+        self,
+        work: Callable[[Connection], Answer],
+        *,
+        account_id: uuid.UUID = NO_ACCOUNT,
+        rebuild: Rebuild | None = None,
+    ) -> Response:
+        """Runs the work once per key and answers; a repeated request gets the first one's answer.
+
+        Raises Problem idempotency-key-reused when the key belongs to another request.
+        """
+        if self._key is None:
+            return (await self._database.run(work)).response()
+        key, fingerprint = self._key, await self._fingerprint()
+
+        def replay(connection: Connection) -> Response | None:
+            stored = idempotency.look_up(connection, account_id, key)
+            return None if stored is None else _replayed(stored, fingerprint, rebuild)
+
+        def once(connection: Connection) -> Response:
+            replayed = replay(connection)
+            if replayed is not None:
+                return replayed
+            answer = work(connection)
+            if not idempotency.store(connection, account_id, key, _stored(answer, fingerprint)):
+                raise _KeyTaken
+            return answer.response()
+
+        try:
+            return await self._database.run(once, recover=replay)
+        except (_KeyTaken, TaskHubError) as error:
+            # A twin may have committed between our look and our work, and made it fail: then its answer is ours.
+            if isinstance(error, Unavailable):
+                raise
+            replayed = await self._database.run(replay)
+            if replayed is None:
+                raise
+            return replayed
+
+    async def _fingerprint(self) -> bytes:
+        request = self._request
+        digest = hashlib.sha256(f"{request.method} {request.url.path}?{request.url.query}\n".encode())
+        digest.update(await request.body())
+        return digest.digest()
+
+
+def _stored(answer: Answer, fingerprint: bytes) -> StoredAnswer:
+    if answer.kept is not None:
+        return StoredAnswer(fingerprint, answer.status, {"kept": answer.kept}, b"")
+    body = b"" if answer.content is None else to_json(answer.content)
+    return StoredAnswer(fingerprint, answer.status, answer.headers, body)
+
+
+def _replayed(stored: StoredAnswer, fingerprint: bytes, rebuild: Rebuild | None) -> Response:
+    if stored.fingerprint != fingerprint:
+        raise Problem(
+            "idempotency-key-reused",
+            "This Idempotency-Key was used for a request with another method, URL or body. Use a new key.",
+        )
+    metrics.IDEMPOTENT_REPLAYS.inc()
+    if rebuild is not None and "kept" in stored.headers:
+        response = rebuild(stored.headers["kept"]).response()
+    else:
+        response = Response(stored.body, stored.status, stored.headers, "application/json" if stored.body else None)
+    response.headers["Idempotent-Replayed"] = "true"
+    return response
+
+
+async def writer(
+    request: Request,
+    idempotency_key: Annotated[
+        str | None,
+        Header(
+            min_length=1,
+            max_length=255,
+            pattern=r"^[\x21-\x7e]+$",
+            description="Any unique text. For 24 hours, a repeated request with this key gets the first one's answer.",
+            examples=["0b6c1c3e-1f3a-4f57-9d53-0d6a4a0f6f21"],
+        ),
+    ] = None,
+) -> Writer:
+    """The dependency of every route that writes."""
+    return Writer(request, request.app.state.database, idempotency_key)
+
+
+Write = Annotated[Writer, Depends(writer)]

@@ -1,0 +1,69 @@
+"""The application: settings in, ASGI app out."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI
+
+from taskhub_api import __version__, problems
+from taskhub_api.database import Database
+from taskhub_api.middleware.body_limit import BodyLimitMiddleware
+from taskhub_api.middleware.deadline import DeadlineMiddleware
+from taskhub_api.middleware.media_type import MediaTypeMiddleware
+from taskhub_api.middleware.shedding import SheddingMiddleware
+from taskhub_api.middleware.story import StoryMiddleware
+from taskhub_api.routes import ROUTERS
+from taskhub_api.security.access_tokens import AccessTokens
+from taskhub_api.settings import ApiSettings
+from taskhub_core.jobs.registry import registry
+
+FILE_PATHS = frozenset({"/v1/files"})
+FILE_LIMIT_BYTES = 10_485_760
+
+DESCRIPTION = """
+Keep tasks, search them, and run background jobs that take effect once, whatever fails meanwhile.
+
+* Errors are [RFC 9457](https://www.rfc-editor.org/rfc/rfc9457) problems; `type` is stable and can be opened.
+* Send an `Idempotency-Key` with every POST, and repeating it is always safe.
+* Tasks carry their version as `ETag`; writes to them need `If-Match`.
+* Lists have opaque cursors: pass `next_cursor` back as `cursor`.
+"""
+
+
+def create_app(settings: ApiSettings) -> FastAPI:
+    """The API with everything installed. Nothing is connected before it starts."""
+    registry.load(settings.job_kind_modules)
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        app.state.database = Database(settings, deadline_seconds=settings.unit_deadline_seconds)
+        try:
+            yield
+        finally:
+            await app.state.database.close()
+
+    app = FastAPI(
+        title="TaskHub",
+        version=__version__,
+        description=DESCRIPTION,
+        lifespan=lifespan,
+        license_info={"name": "Apache 2.0", "identifier": "Apache-2.0"},
+    )
+    app.state.settings = settings
+    app.state.draining = False
+    app.state.access_tokens = AccessTokens(settings)
+    problems.install(app)
+    for router in ROUTERS:
+        app.include_router(router)
+    # The last one added is the outermost (middleware/__init__.py has the order).
+    app.add_middleware(
+        BodyLimitMiddleware,
+        limit_bytes=settings.request_body_limit_bytes,
+        file_limit_bytes=FILE_LIMIT_BYTES,
+        file_paths=FILE_PATHS,
+    )
+    app.add_middleware(MediaTypeMiddleware, file_paths=FILE_PATHS)
+    app.add_middleware(DeadlineMiddleware, seconds=settings.request_deadline_seconds)
+    app.add_middleware(SheddingMiddleware, limit=settings.max_requests_in_progress)
+    app.add_middleware(StoryMiddleware)
+    return app

@@ -1,0 +1,30 @@
+"""The problems that routes can answer with, for OpenAPI."""
+
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from taskhub_api.problems import CONTENT_TYPE, TYPES
+
+
+class ProblemDetails(BaseModel):
+    """RFC 9457 problem details."""
+
+    model_config = ConfigDict(extra="allow")
+
+    type: str = Field(examples=["/problems/not-found"])
+    title: str = Field(examples=["Not found"])
+    status: int = Field(examples=[404])
+    detail: str = Field(examples=["There is no task 0190c5a8-6d1e-7000-8000-000000000000."])
+    request_id: str | None = Field(examples=["5f0c6bd3a94a4e0f8a3c3d1f6f0f3b11"])
+
+
+def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """The `responses` of a route that can answer with these statuses, beside those that any route can."""
+    return {
+        status: {
+            "description": " / ".join(kind.title for kind in TYPES.values() if kind.status == status),
+            "content": {CONTENT_TYPE: {"schema": ProblemDetails.model_json_schema()}},
+        }
+        for status in sorted({*statuses, 400, 422, 503})
+    }

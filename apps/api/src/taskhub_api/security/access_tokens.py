@@ -1,0 +1,65 @@
+"""Access tokens: short-lived JWTs (RFC 7519), signed with a key that `kid` names, so that keys can be rotated."""
+
+import uuid
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+import jwt
+
+from taskhub_api.problems import Problem
+from taskhub_api.settings import ApiSettings
+from taskhub_core.accounts.models import Role
+
+ALGORITHM = "HS256"
+ISSUER = "taskhub"
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who makes the request, as its access token says."""
+
+    account_id: uuid.UUID
+    role: Role
+
+
+class AccessTokens:
+    """Signs and checks access tokens."""
+
+    def __init__(self, settings: ApiSettings) -> None:
+        self._keys = {kid: secret.get_secret_value() for kid, secret in settings.jwt_keys.items()}
+        self._active_kid = settings.jwt_active_kid
+        self.valid_for = timedelta(seconds=settings.access_token_seconds)
+
+    def sign(self, caller: Caller, *, issued_at: datetime | None = None) -> str:
+        """A token for the caller, signed with the active key."""
+        now = issued_at or datetime.now(UTC)
+        claims = {
+            "iss": ISSUER,
+            "sub": str(caller.account_id),
+            "role": caller.role.value,
+            "iat": now,
+            "exp": now + self.valid_for,
+        }
+        return jwt.encode(claims, self._keys[self._active_kid], ALGORITHM, headers={"kid": self._active_kid})
+
+    def check(self, token: str) -> Caller:
+        """The caller that the token speaks for. Raises Problem unauthenticated, which never says more than it must."""
+        try:
+            key = self._keys[jwt.get_unverified_header(token)["kid"]]
+            claims = jwt.decode(
+                token,
+                key,
+                [ALGORITHM],
+                issuer=ISSUER,
+                options={"require": ["exp", "iat", "sub", "role"]},
+            )
+            return Caller(uuid.UUID(claims["sub"]), Role(claims["role"]))
+        except jwt.ExpiredSignatureError:
+            raise unauthenticated("The access token has expired. Get a new one with the refresh token.") from None
+        except (jwt.PyJWTError, KeyError, TypeError, ValueError, AttributeError):
+            raise unauthenticated("The access token is not valid.") from None
+
+
+def unauthenticated(detail: str) -> Problem:
+    """The problem of a request without a valid token (RFC 6750)."""
+    return Problem("unauthenticated", detail, {"WWW-Authenticate": 'Bearer realm="taskhub"'})
