@@ -76,10 +76,11 @@ def _header(content: bytes, delimiters: str) -> tuple[str, list[str]]:
             readable.append((delimiter, _header_cells(content, delimiter)))
         except TaskFileError as error:
             failure = failure or error
-    if failure and not readable:
-        raise failure
-    delimiter, cells = max(readable, key=lambda choice: sum(cell in COLUMNS or cell in _ALIASES for cell in choice[1]))
+    known = COLUMNS + tuple(_ALIASES)
+    delimiter, cells = max(readable, key=lambda choice: sum(cell in known for cell in choice[1]), default=("", []))
     if "title" not in {_ALIASES.get(cell, cell) for cell in cells}:
+        if failure:
+            raise failure
         found = ", ".join(ascii(cell[:30])[1:-1] for cell in cells[:12])
         raise TaskFileError(
             f"The file has no title column; its first row reads: {found}",

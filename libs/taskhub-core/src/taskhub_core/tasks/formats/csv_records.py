@@ -12,7 +12,7 @@ from enum import Enum, auto
 from taskhub_core.tasks.formats.limits import MAX_RECORD_BYTES
 from taskhub_core.tasks.formats.records import Record
 
-_LINE = re.compile(rb"[^\r\n][^\n]*")
+_LINE = re.compile(rb"[^\n]+")
 _UNCLOSED = "a quoted field that starts in this line is not closed properly"
 
 
@@ -30,24 +30,26 @@ class RowSplitter:
     def __init__(self, content: bytes, delimiter: str) -> None:
         self._content = content
         self._delimiter = delimiter.encode()
+        # A row of empty cells, which spreadsheets append by the thousand, counts as blank.
+        cell = re.escape(self._delimiter)
+        self._blank = re.compile(rb"(?:[%s \t\r]*+\n)*+(?:[%s \t\r]*+\Z)?" % (cell, cell))
         # Up to here the file has been searched for the end of an open quote, and what the search had found.
         self._searched = 0
         self._found = _End.OPEN
 
     def rows(self) -> Iterator[Record]:
-        """Yield each row that is not blank; rows of empty cells, which spreadsheets append, count as blank."""
-        blank = self._delimiter + b" \t\r\n"
+        """Yield each row that is not blank."""
         line, counted = 1, 0
         for record_start, record_end, problem in self._spans():
             line += self._content.count(b"\n", counted, record_start)
             counted = record_start
-            raw = self._content[record_start:record_end]
-            if raw.strip(blank):
-                yield Record(line, raw, problem)
+            yield Record(line, self._content[record_start:record_end], problem)
 
     def _spans(self) -> Iterator[tuple[int, int, str | None]]:
         position = 0
-        while match := _LINE.search(self._content, position):
+        while (blank := self._blank.match(self._content, position)) and (
+            match := _LINE.match(self._content, blank.end())
+        ):
             start, position = match.span()
             problem = None
             if b'"' in match[0] and len(match[0]) <= MAX_RECORD_BYTES:

@@ -29,6 +29,8 @@ from taskhub_core.tasks.formats.records import Entry, Record, chunked, entries, 
 from taskhub_core.tasks.formats.values import clean_tags, with_remark, write_basic_time
 from taskhub_core.tasks.status import TaskStatus
 
+# Each line costs time however short it is. The largest calendar of tasks has about 700,000.
+MAX_LINES = 1_000_000
 _NO_ID = "X-TASKHUB-NO-ID"
 _REPEATABLE = frozenset({"CATEGORIES", "RRULE", "RDATE"})
 _WANTED = _REPEATABLE | {
@@ -59,7 +61,13 @@ def parse(content: bytes, *, skip: int = 0) -> Iterator[Entry]:
             todo="Export it from the calendar program as .ics, or choose the file's own format.",
             line=line,
         )
-    return entries(lambda: TodoFinder(content, _WANTED).todos(), _task, lines=line_count(content), skip=skip)
+    lines = line_count(content)
+    if lines > MAX_LINES:
+        raise TaskFileError(
+            f"The file has {lines:,} lines; at most {MAX_LINES:,} are allowed",
+            todo="Split it into smaller files and import one after the other.",
+        )
+    return entries(lambda: TodoFinder(content, _WANTED).todos(), _task, lines=lines, skip=skip)
 
 
 def serialize(tasks: Iterable[TaskDraft]) -> Iterator[bytes]:

@@ -26,7 +26,8 @@ _CLOSED = re.compile(rf"x (?:\((?P<priority>[A-Z])\) )?(?:(?P<completed>{_DATE})
 _PAIR = re.compile(r"(due|pri|status|id|created|completed):(.+)")
 _MARKUP = re.compile(rf"\\*(?:[+@].|{_PAIR.pattern})")
 _OTHER_FORMAT = re.compile(r'\[|\[?\{"?|\[?\{".*|BEGIN:VCALENDAR')
-_FIRST_MARKUP = re.compile(rf"\\*(?:x|\([A-Z]\)|{_DATE}|{_OTHER_FORMAT.pattern})")
+# What would be read as the head of a line, as another format, or taken away from the start of a file.
+_FIRST_MARKUP = re.compile(rf"\\*(?:x|\([A-Z]\)|{_DATE}|{_OTHER_FORMAT.pattern}|(?:\ufeff|%PDF-).*)")
 _LETTERS = {4: "A", 3: "B", 2: "C", 1: "D"}
 _PRIORITIES = {letter: priority for priority, letter in _LETTERS.items()}
 
@@ -82,13 +83,11 @@ def _split(text: str) -> tuple[list[str], list[str], dict[str, str]]:
             pairs[pair[1]] = pair[2]
         else:
             words.append(word)
-    return words, tags, pairs
+    return words, list(clean_tags(dict.fromkeys(tags))), pairs
 
 
-def _tag(word: str) -> str | None:
-    if len(word) < 2 or word[0] not in "+@":
-        return None
-    return next(iter(clean_tags([word.removeprefix("+")])), None)
+def _tag(word: str) -> str:
+    return word.removeprefix("+") if word.startswith(("+", "@")) and word[1:].strip(",") else ""
 
 
 def _is_meant(key: str, value: str) -> bool:
