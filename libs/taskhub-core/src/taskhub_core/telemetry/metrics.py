@@ -86,6 +86,11 @@ FENCED_WRITES = Counter(
     "taskhub_fenced_writes_total", "Writes of a worker that had lost its job: they touched 0 rows.", ["operation"]
 )
 LEASE_RENEWALS = Counter("taskhub_lease_renewals_total", "Renewals of leases.", ["outcome"])
+WEBHOOKS_DISABLED = Counter(
+    "taskhub_webhooks_disabled_total",
+    "Subscriptions disabled: the receiver is gone, or failed for too long.",
+    ["reason"],
+)
 
 # The SQS consumer
 EVENTS_CONSUMED = Counter("taskhub_events_consumed_total", "Events processed, by outcome.", ["outcome"])
