@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 import orjson
-from sqlalchemy import ColumnElement, Connection, and_, or_, select, tuple_
+from sqlalchemy import ColumnElement, Connection, and_, func, or_, select, tuple_
 
 from taskhub_core.errors import InvalidInput
 from taskhub_core.tasks.models import tasks
@@ -98,6 +98,14 @@ def list_tasks(
     page = [from_row(row) for row in rows[:limit]]
     next_cursor = _write_cursor(page[-1], name, sort) if len(rows) > limit else None
     return TaskPage(page, next_cursor)
+
+
+def count_tasks(connection: Connection, account_id: uuid.UUID, *, filter_: TaskFilter = TaskFilter()) -> int:
+    """How many tasks a list without a limit would have."""
+    query = select(func.count()).where(
+        tasks.c.account_id == account_id, tasks.c.deleted_at.is_(None), *filter_.conditions()
+    )
+    return connection.execute(query).scalar_one()
 
 
 def _after(column: ColumnElement[Any], last: tuple[Any, uuid.UUID], *, descending: bool) -> ColumnElement[bool]:
