@@ -1,0 +1,1 @@
+"""Mail: what TaskHub writes to people, and how it leaves by SMTP."""
