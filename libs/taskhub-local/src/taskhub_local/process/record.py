@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -17,12 +18,12 @@ class ProcessRecord:
     name: str
     pid: int
     create_time: float
-    command: tuple[str, ...]
+    stop_signal: signal.Signals
 
     @classmethod
-    def of(cls, name: str, pid: int, command: tuple[str, ...]) -> "ProcessRecord":
+    def of(cls, name: str, pid: int, stop_signal: signal.Signals) -> "ProcessRecord":
         """Describe a running process. Raises psutil.NoSuchProcess if it has already ended."""
-        return cls(name, pid, psutil.Process(pid).create_time(), command)
+        return cls(name, pid, psutil.Process(pid).create_time(), stop_signal)
 
     def find(self) -> psutil.Process | None:
         """Return the process if it still runs, else None. A zombie counts as ended."""
@@ -47,6 +48,7 @@ class ProcessRecord:
         """Load a record, or None when there is none or it is unreadable (then nothing can be said about a process)."""
         try:
             data = json.loads(path.read_text())
-            return cls(str(data["name"]), int(data["pid"]), float(data["create_time"]), tuple(data["command"]))
+            stop_signal = signal.Signals(data["stop_signal"])
+            return cls(str(data["name"]), int(data["pid"]), float(data["create_time"]), stop_signal)
         except (FileNotFoundError, ValueError, KeyError, TypeError):
             return None

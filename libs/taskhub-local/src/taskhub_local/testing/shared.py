@@ -13,10 +13,10 @@ import psutil
 
 from taskhub_local.parts.base import Part, PartFolders
 from taskhub_local.ports import any_free
-from taskhub_local.process.child import disown, spawn, stop_process
+from taskhub_local.process.child import disown, spawn
+from taskhub_local.process.leftovers import remove_leftover
 from taskhub_local.process.record import ProcessRecord
 
-_STOP_SIGNALS = ((signal.SIGINT, 10.0),)
 _GUARDIAN = "guardian"
 
 
@@ -60,7 +60,7 @@ class SharedServers:
                 str(self.folders.state),
             )
             child = spawn(command, log=self.folders.log(_GUARDIAN), environment=os.environ)
-            ProcessRecord.of(_GUARDIAN, child.pid, command).write(path)
+            ProcessRecord.of(_GUARDIAN, child.pid, signal.SIGINT).write(path)
             disown(child)
 
     @contextmanager
@@ -76,9 +76,8 @@ def stop_all(folder: Path) -> None:
     records = sorted(PartFolders(folder).record("x").parent.glob("*.json"), key=lambda path: path.stem != _GUARDIAN)
     for path in records:
         record = ProcessRecord.read(path)
-        process = record.find() if record else None
-        if process is not None and process.pid != os.getpid():
-            stop_process(process, _STOP_SIGNALS)
+        if record is not None and record.pid != os.getpid():
+            remove_leftover(path, folder)
     shutil.rmtree(folder, ignore_errors=True)
 
 

@@ -1,0 +1,112 @@
+"""The `taskhub` command: the whole platform on one machine."""
+
+import argparse
+import sys
+from collections.abc import Callable
+from dataclasses import fields, replace
+from pathlib import Path
+
+from taskhub_local.errors import LocalError
+from taskhub_local.platform.plan import Ports
+from taskhub_local.settings import LocalSettings
+
+
+def main() -> int:
+    """Run one command; an error that a person can act on is one line on standard error."""
+    arguments = _parser().parse_args()
+    command: Callable[[argparse.Namespace], int] = arguments.command
+    try:
+        return command(arguments)
+    except LocalError as error:
+        sys.stderr.write(f"taskhub: {error}\n")
+        return 1
+    except KeyboardInterrupt:
+        return 130
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="taskhub", description=__doc__)
+    default = LocalSettings().state_dir
+    parser.add_argument(
+        "--state-dir",
+        type=Path,
+        default=default,
+        help="folder of data, logs and secrets (TASKHUB_STATE_DIR; %(default)s)",
+    )
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    up = commands.add_parser("up", help="start the platform; Ctrl-C stops it")
+    up.add_argument("--worker-processes", type=int, default=2, help="jobs that run at once (%(default)s)")
+    up.add_argument("--no-elasticsearch", action="store_true", help="let PostgreSQL answer searches")
+    for field in fields(Ports):
+        option = f"--{field.name.replace('_', '-')}-port"
+        up.add_argument(option, type=int, default=field.default, metavar="PORT", help="wanted port (%(default)s)")
+    up.set_defaults(command=_up)
+
+    commands.add_parser("status", help="show the parts and pages of the running platform").set_defaults(command=_status)
+    commands.add_parser("down", help="stop the running platform").set_defaults(command=_down)
+
+    logs = commands.add_parser("logs", help="show the ends of the logs")
+    logs.add_argument("names", nargs="*", help="parts (default: all)")
+    logs.add_argument("-f", "--follow", action="store_true", help="go on as they grow")
+    logs.add_argument("-n", "--lines", type=int, default=20, help="lines of each (%(default)s)")
+    logs.set_defaults(command=_logs)
+
+    commands.add_parser("fetch", help="get Elasticsearch ahead of time").set_defaults(command=_fetch)
+    commands.add_parser("settings", help="list every setting as Markdown").set_defaults(command=_settings)
+    return parser
+
+
+# Each command imports its own module: `taskhub status` should not wait for what `taskhub up` needs.
+
+
+def _state(arguments: argparse.Namespace) -> Path:
+    state: Path = arguments.state_dir
+    return state.resolve()
+
+
+def _up(arguments: argparse.Namespace) -> int:
+    from taskhub_local.commands.up import up
+
+    ports = replace(Ports(), **{field.name: getattr(arguments, f"{field.name}_port") for field in fields(Ports)})
+    return up(
+        _state(arguments),
+        ports=ports,
+        worker_processes=arguments.worker_processes,
+        elasticsearch=not arguments.no_elasticsearch,
+    )
+
+
+def _status(arguments: argparse.Namespace) -> int:
+    from taskhub_local.commands.inspect import status
+
+    return status(_state(arguments))
+
+
+def _down(arguments: argparse.Namespace) -> int:
+    from taskhub_local.commands.inspect import down
+
+    return down(_state(arguments))
+
+
+def _logs(arguments: argparse.Namespace) -> int:
+    from taskhub_local.commands.inspect import logs
+
+    return logs(_state(arguments), arguments.names, follow=arguments.follow, lines=arguments.lines)
+
+
+def _fetch(_: argparse.Namespace) -> int:
+    from taskhub_local.commands.fetch import fetch
+
+    return fetch()
+
+
+def _settings(_: argparse.Namespace) -> int:
+    from taskhub_local.commands.listing import settings_markdown
+
+    sys.stdout.write(settings_markdown())
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

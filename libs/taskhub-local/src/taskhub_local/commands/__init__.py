@@ -1,0 +1,1 @@
+"""What `taskhub` can do, one module a command."""
