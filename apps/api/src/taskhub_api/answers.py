@@ -1,6 +1,5 @@
 """Answers of writes: made inside the unit of work, stored with the effect under the Idempotency-Key, and replayed."""
 
-import hashlib
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -13,12 +12,15 @@ from starlette.responses import Response
 
 from taskhub_api.database import Database
 from taskhub_api.problems import Problem
+from taskhub_api.security.keyring import Keyring
 from taskhub_core.database import idempotency
 from taskhub_core.database.idempotency import StoredAnswer
 from taskhub_core.errors import TaskHubError, Unavailable
 from taskhub_core.telemetry import metrics
 
 NO_ACCOUNT = uuid.UUID(int=0)
+# A fingerprint is a MAC and not a bare hash: the body may hold a password, which a stolen hash would let one guess.
+_FINGERPRINT = "request fingerprint"
 
 
 def to_json(value: Any) -> bytes:
@@ -47,6 +49,15 @@ type Rebuild = Callable[[Any], Answer]
 """Makes an answer from what was kept of it."""
 
 
+type Recover = Callable[[Connection], Answer | None]
+"""Looks up, after an unknown COMMIT, whether the work was done: its answer, or None if it may be repeated."""
+
+
+def repeat(_connection: Connection) -> Answer | None:
+    """The Recover of work that does nothing the second time: it is simply repeated."""
+    return None
+
+
 class _KeyTaken(Exception):
     """Another request with the same key committed first: this one's transaction is rolled back."""
 
@@ -54,9 +65,10 @@ class _KeyTaken(Exception):
 class Writer:
     """Commits the units of work of one request, under its Idempotency-Key if it has one."""
 
-    def __init__(self, request: Request, database: Database, key: str | None) -> None:
+    def __init__(self, request: Request, key: str | None) -> None:
         self._request = request
-        self._database = database
+        self._database: Database = request.app.state.database
+        self._keyring: Keyring = request.app.state.keyring
         self._key = key
 
     async def commit(
@@ -65,18 +77,24 @@ class Writer:
         *,
         account_id: uuid.UUID = NO_ACCOUNT,
         rebuild: Rebuild | None = None,
+        recover: Recover | None = None,
     ) -> Response:
         """Runs the work once per key and answers; a repeated request gets the first one's answer.
 
+        Without a key, `recover` tells what an unknown COMMIT came to; with one, the key's own row does.
         Raises Problem idempotency-key-reused when the key belongs to another request.
         """
         if self._key is None:
-            return (await self._database.run(work)).response()
-        key, fingerprint = self._key, await self._fingerprint()
+            return (await self._database.run(work, recover=recover)).response()
+        key, request = self._key, await self._described()
+        fingerprint = self._keyring.mac(_FINGERPRINT, request)
 
         def replay(connection: Connection) -> Response | None:
             stored = idempotency.look_up(connection, account_id, key)
-            return None if stored is None else _replayed(stored, fingerprint, rebuild)
+            if stored is None:
+                return None
+            self._refuse_another(stored, request)
+            return _replayed(stored, rebuild)
 
         def once(connection: Connection) -> Response:
             replayed = replay(connection)
@@ -98,11 +116,16 @@ class Writer:
                 raise
             return replayed
 
-    async def _fingerprint(self) -> bytes:
+    def _refuse_another(self, stored: StoredAnswer, request: bytes) -> None:
+        if not self._keyring.is_mac(stored.fingerprint, _FINGERPRINT, request):
+            raise Problem(
+                "idempotency-key-reused",
+                "This Idempotency-Key was used for a request with another method, URL or body. Use a new key.",
+            )
+
+    async def _described(self) -> bytes:
         request = self._request
-        digest = hashlib.sha256(f"{request.method} {request.url.path}?{request.url.query}\n".encode())
-        digest.update(await request.body())
-        return digest.digest()
+        return f"{request.method} {request.url.path}?{request.url.query}\n".encode() + await request.body()
 
 
 def _stored(answer: Answer, fingerprint: bytes) -> StoredAnswer:
@@ -112,12 +135,7 @@ def _stored(answer: Answer, fingerprint: bytes) -> StoredAnswer:
     return StoredAnswer(fingerprint, answer.status, answer.headers, body)
 
 
-def _replayed(stored: StoredAnswer, fingerprint: bytes, rebuild: Rebuild | None) -> Response:
-    if stored.fingerprint != fingerprint:
-        raise Problem(
-            "idempotency-key-reused",
-            "This Idempotency-Key was used for a request with another method, URL or body. Use a new key.",
-        )
+def _replayed(stored: StoredAnswer, rebuild: Rebuild | None) -> Response:
     metrics.IDEMPOTENT_REPLAYS.inc()
     if rebuild is not None and "kept" in stored.headers:
         response = rebuild(stored.headers["kept"]).response()
@@ -141,7 +159,7 @@ async def writer(
     ] = None,
 ) -> Writer:
     """The dependency of every route that writes."""
-    return Writer(request, request.app.state.database, idempotency_key)
+    return Writer(request, idempotency_key)
 
 
 Write = Annotated[Writer, Depends(writer)]

@@ -7,6 +7,7 @@ from fastapi import FastAPI
 
 from taskhub_api import __version__, problems
 from taskhub_api.database import Database
+from taskhub_api.job_watch import JobWatch
 from taskhub_api.middleware.body_limit import BodyLimitMiddleware
 from taskhub_api.middleware.deadline import DeadlineMiddleware
 from taskhub_api.middleware.media_type import MediaTypeMiddleware
@@ -14,6 +15,9 @@ from taskhub_api.middleware.shedding import SheddingMiddleware
 from taskhub_api.middleware.story import StoryMiddleware
 from taskhub_api.routes import ROUTERS
 from taskhub_api.security.access_tokens import AccessTokens
+from taskhub_api.security.keyring import Keyring
+from taskhub_api.security.passwords import Passwords
+from taskhub_api.security.refresh_tokens import RefreshTokens
 from taskhub_api.settings import ApiSettings
 from taskhub_core.jobs.registry import registry
 
@@ -37,10 +41,13 @@ def create_app(settings: ApiSettings) -> FastAPI:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         app.state.database = Database(settings, deadline_seconds=settings.unit_deadline_seconds)
+        app.state.job_watch = JobWatch(app.state.database, max_watchers=settings.max_streams)
         try:
             yield
         finally:
+            await app.state.job_watch.close()
             await app.state.database.close()
+            app.state.passwords.close()
 
     app = FastAPI(
         title="TaskHub",
@@ -51,7 +58,10 @@ def create_app(settings: ApiSettings) -> FastAPI:
     )
     app.state.settings = settings
     app.state.draining = False
+    app.state.keyring = Keyring(settings)
     app.state.access_tokens = AccessTokens(settings)
+    app.state.refresh_tokens = RefreshTokens(app.state.keyring)
+    app.state.passwords = Passwords(settings)
     problems.install(app)
     for router in ROUTERS:
         app.include_router(router)

@@ -53,6 +53,15 @@ class ApiSettings(
         default=200, ge=1, description="Requests beyond this many at once are turned away with 503, not queued."
     )
     max_streams: int = Field(default=200, ge=1, description="Open event streams beyond this many are turned away.")
+    password_time_cost: int = Field(default=2, ge=1, description="Passes of argon2id over its memory.")
+    password_memory_kib: int = Field(
+        default=19_456,
+        ge=8,
+        description="Memory that hashing one password takes (OWASP asks for 19 MiB with 2 passes).",
+    )
+    password_hashes_at_once: int = Field(
+        default=2, ge=1, description="Passwords that are hashed at the same time; twenty times as many may wait."
+    )
     login_limit_per_minute: int = Field(default=20, ge=1, description="Logins per client address and minute.")
     register_limit_per_hour: int = Field(default=60, ge=1, description="Registrations per client address and hour.")
     trusted_proxies: str = Field(

@@ -7,11 +7,14 @@ from datetime import UTC, datetime, timedelta
 import jwt
 
 from taskhub_api.problems import Problem
+from taskhub_api.security.keyring import Keyring
 from taskhub_api.settings import ApiSettings
 from taskhub_core.accounts.models import Role
 
 ALGORITHM = "HS256"
 ISSUER = "taskhub"
+_LEEWAY = timedelta(seconds=5)
+"""How far the clocks of two servers may be apart."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,13 +29,14 @@ class AccessTokens:
     """Signs and checks access tokens."""
 
     def __init__(self, settings: ApiSettings) -> None:
-        self._keys = {kid: secret.get_secret_value() for kid, secret in settings.jwt_keys.items()}
-        self._active_kid = settings.jwt_active_kid
+        self._keyring = Keyring(settings)
         self.valid_for = timedelta(seconds=settings.access_token_seconds)
 
-    def sign(self, caller: Caller, *, issued_at: datetime | None = None) -> str:
-        """A token for the caller, signed with the active key."""
+    def sign(self, caller: Caller, *, issued_at: datetime | None = None, kid: str | None = None) -> str:
+        """A token for the caller, always the same for one time and key. The active key stands in for a removed one."""
         now = issued_at or datetime.now(UTC)
+        if kid is None or not self._keyring.knows(kid):
+            kid = self._keyring.active_kid
         claims = {
             "iss": ISSUER,
             "sub": str(caller.account_id),
@@ -40,18 +44,19 @@ class AccessTokens:
             "iat": now,
             "exp": now + self.valid_for,
         }
-        return jwt.encode(claims, self._keys[self._active_kid], ALGORITHM, headers={"kid": self._active_kid})
+        return jwt.encode(claims, self._keyring.key(kid), ALGORITHM, headers={"kid": kid})
 
     def check(self, token: str) -> Caller:
         """The caller that the token speaks for. Raises Problem unauthenticated, which never says more than it must."""
         try:
-            key = self._keys[jwt.get_unverified_header(token)["kid"]]
+            key = self._keyring.key(jwt.get_unverified_header(token)["kid"])
             claims = jwt.decode(
                 token,
                 key,
                 [ALGORITHM],
                 issuer=ISSUER,
-                options={"require": ["exp", "iat", "sub", "role"]},
+                leeway=_LEEWAY,
+                options={"require": ["exp", "iat", "iss", "sub", "role"]},
             )
             return Caller(uuid.UUID(claims["sub"]), Role(claims["role"]))
         except jwt.ExpiredSignatureError:

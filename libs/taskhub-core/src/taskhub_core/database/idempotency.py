@@ -17,7 +17,7 @@ idempotency_keys = Table(
     metadata,
     Column("scope", Uuid, primary_key=True, comment="The account; the nil UUID for requests without one."),
     Column("key", Text, primary_key=True),
-    Column("fingerprint", LargeBinary, nullable=False, comment="SHA-256 of method, route and payload."),
+    Column("fingerprint", LargeBinary, nullable=False, comment="A MAC of method, URL and payload."),
     Column("status", SmallInteger, nullable=False),
     Column("headers", JSONB, nullable=False),
     Column("body", LargeBinary, nullable=False),

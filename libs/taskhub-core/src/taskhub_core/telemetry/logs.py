@@ -44,9 +44,14 @@ def configure(settings: TelemetrySettings, *, service: str) -> None:
         add_service,
         hide_secrets,
     ]
-    render: list[Any] = [structlog.dev.ConsoleRenderer()]
+    # Tracebacks come without the values of local variables: one of them may be a password.
+    render: list[Any] = [structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)]
     if settings.log_format == "json":
-        render = [structlog.processors.dict_tracebacks, structlog.processors.JSONRenderer(serializer=_to_json)]
+        tracebacks = structlog.tracebacks.ExceptionDictTransformer(show_locals=False)
+        render = [
+            structlog.processors.ExceptionRenderer(tracebacks),
+            structlog.processors.JSONRenderer(serializer=_to_json),
+        ]
     logging.config.dictConfig(
         {
             "version": 1,

@@ -20,6 +20,10 @@ REQUESTS_IN_PROGRESS = Gauge(
 REQUESTS_SHED = Counter("taskhub_http_requests_shed_total", "Requests turned away by load shedding.", ["reason"])
 IDEMPOTENT_REPLAYS = Counter("taskhub_idempotent_replays_total", "Answers replayed for a repeated Idempotency-Key.")
 RATE_LIMITED = Counter("taskhub_rate_limited_total", "Requests refused by the rate limiter.", ["limit"])
+LOGINS = Counter("taskhub_logins_total", "Logins, by outcome.", ["outcome"])
+REFRESH_TOKENS_REUSED = Counter(
+    "taskhub_refresh_tokens_reused_total", "Refresh tokens used twice: each ended its session."
+)
 RATE_LIMITER_BYPASSED = Counter(
     "taskhub_rate_limiter_bypassed_total", "Requests let through because the limiter's store is away."
 )
@@ -40,9 +44,12 @@ DEPENDENCY_UP = Gauge(
 )
 
 # The outbox and the dispatcher
-OUTBOX_DEPTH = Gauge("taskhub_outbox_depth", "Events committed and not yet in SQS.", multiprocess_mode="livemax")
+# (Gauges without a label would show 0 in every process that imports them, and could not lose their value.)
+OUTBOX_DEPTH = Gauge(
+    "taskhub_outbox_depth", "Events committed and not yet in SQS.", ["queue"], multiprocess_mode="livemax"
+)
 OUTBOX_AGE_SECONDS = Gauge(
-    "taskhub_outbox_oldest_age_seconds", "Age of the oldest such event.", multiprocess_mode="livemax"
+    "taskhub_outbox_oldest_age_seconds", "Age of the oldest such event.", ["queue"], multiprocess_mode="livemax"
 )
 OUTBOX_SENT = Counter("taskhub_outbox_sent_total", "Events handed to SQS.")
 OUTBOX_FAILURES = Counter("taskhub_outbox_failures_total", "Events that SQS did not take at this try.", ["reason"])
@@ -50,12 +57,13 @@ QUEUE_DEPTH = Gauge(
     "taskhub_jobs_waiting", "Jobs due and not claimed, by where they wait.", ["place"], multiprocess_mode="livemax"
 )
 QUEUE_AGE_SECONDS = Gauge(
-    "taskhub_jobs_oldest_age_seconds", "How long the oldest due job has waited.", multiprocess_mode="livemax"
+    "taskhub_jobs_oldest_age_seconds", "How long the oldest due job has waited.", ["queue"], multiprocess_mode="livemax"
 )
 JOBS_STATE = Gauge("taskhub_jobs", "Jobs by state (scheduled, running, dead).", ["state"], multiprocess_mode="livemax")
 BROKER_QUEUE_DEPTH = Gauge(
     "taskhub_broker_messages",
     "Messages in the broker's queue; no value when it cannot be read.",
+    ["queue"],
     multiprocess_mode="livemax",
 )
 JOBS_DISPATCHED = Counter("taskhub_jobs_dispatched_total", "Job ids handed to the broker.")
@@ -97,7 +105,7 @@ EVENTS_CONSUMED = Counter("taskhub_events_consumed_total", "Events processed, by
 EVENTS_REJECTED = Counter("taskhub_events_rejected_total", "Messages moved to the DLQ by the consumer.", ["reason"])
 EVENT_LAG_SECONDS = Histogram("taskhub_event_lag_seconds", "From an event's commit to its effect.", buckets=_SLOW)
 CONSUMER_PAUSED = Gauge(
-    "taskhub_consumer_paused", "1 while receiving is paused for a dependency.", multiprocess_mode="livemax"
+    "taskhub_consumer_paused", "1 while receiving is paused for a dependency.", ["queue"], multiprocess_mode="livemax"
 )
 SQS_MESSAGES = Gauge(
     "taskhub_sqs_messages",
@@ -124,5 +132,5 @@ INDEX_DRIFT = Gauge(
     multiprocess_mode="livemax",
 )
 INDEX_RECONCILED = Gauge(
-    "taskhub_index_reconciled_timestamp_seconds", "When it ended, as Unix time.", multiprocess_mode="livemax"
+    "taskhub_index_reconciled_timestamp_seconds", "When it ended, as Unix time.", ["index"], multiprocess_mode="livemax"
 )

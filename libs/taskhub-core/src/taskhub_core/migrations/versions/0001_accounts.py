@@ -84,4 +84,4 @@ def upgrade() -> None:
         """
     )
     op.execute("COMMENT ON COLUMN idempotency_keys.scope IS $$The account; the nil UUID for requests without one.$$")
-    op.execute("COMMENT ON COLUMN idempotency_keys.fingerprint IS $$SHA-256 of method, route and payload.$$")
+    op.execute("COMMENT ON COLUMN idempotency_keys.fingerprint IS $$A MAC of method, URL and payload.$$")
