@@ -66,6 +66,9 @@ class BrokerSettings(CoreSettings):
     redis_connect_timeout_seconds: float = Field(
         default=1.0, gt=0, description="How long opening a connection to Redis may take."
     )
+    redis_health_check_seconds: int = Field(
+        default=5, ge=1, description="A connection to Redis that was silent this long is checked before it is used."
+    )
     job_queue_name: str = Field(default="taskhub-jobs", description="The Celery queue that carries job ids.")
 
 

@@ -6,8 +6,22 @@ the socket down from this side does, at once, in the thread or task that waits o
 
 import os
 import socket
+from typing import Protocol
 
 from sqlalchemy import Connection
+
+
+class DriverConnection(Protocol):
+    """What psycopg's synchronous and asynchronous connections have in common here."""
+
+    @property
+    def closed(self) -> bool:
+        """Whether it was closed from this side."""
+        ...
+
+    def fileno(self) -> int:
+        """Its socket."""
+        ...
 
 
 def abort(connection: Connection) -> None:
@@ -16,7 +30,13 @@ def abort(connection: Connection) -> None:
         driver = connection.connection.driver_connection
     except Exception:
         return
-    if driver is None or driver.closed:
+    if driver is not None:
+        abort_driver(driver)
+
+
+def abort_driver(driver: DriverConnection) -> None:
+    """The same for psycopg's own connection."""
+    if driver.closed:
         return
     with socket.socket(fileno=os.dup(driver.fileno())) as duplicate:
         try:

@@ -9,10 +9,13 @@ dispatcher that dies between the two leaves a mark that `find_lost` clears.
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
 
 from sqlalchemy import Connection, text
 
 from taskhub_core.jobs.registry import Registry
+from taskhub_core.jobs.states import JobState
 
 _LIMITED_LOCK = 0x7A5C_0002  # any constant: the advisory lock under which limited kinds are counted
 
@@ -24,6 +27,7 @@ class Dispatched:
     job_id: uuid.UUID
     kind: str
     attempt: int
+    priority: int
 
 
 # Uses ix_jobs_scheduled: reads the due rows only.
@@ -91,20 +95,32 @@ def mark_for_dispatch(connection: Connection, registry: Registry, *, window: int
             if free > 0:
                 rows += connection.execute(_MARK_LIMITED, {"kind": kind, "limit": free})
     rows.sort(key=lambda row: (-row.priority, row.run_at, row.id))
-    return [Dispatched(row.id, row.kind, row.attempt) for row in rows]
+    return [Dispatched(row.id, row.kind, row.attempt, row.priority) for row in rows]
 
 
 _UNMARK = text(
     """
     UPDATE jobs SET dispatched_at = NULL
-    WHERE id = ANY (CAST(:ids AS uuid[])) AND state = 'queued' AND dispatched_at IS NOT NULL
+    WHERE id = ANY (CAST(:ids AS uuid[])) AND state = 'queued'
+      AND dispatched_at <= now() - make_interval(secs => :older_than)
     """
 )
 
 
-def unmark(connection: Connection, ids: Sequence[uuid.UUID]) -> int:
-    """Takes marks back, after a publish that failed for sure or jobs that the broker lost; returns how many."""
-    return connection.execute(_UNMARK, {"ids": list(ids)}).rowcount
+def unmark(connection: Connection, ids: Sequence[uuid.UUID], *, older_than_seconds: float = 0.0) -> int:
+    """Takes marks back, after a publish that failed for sure or jobs that the broker lost; returns how many.
+
+    `older_than_seconds` leaves alone what another dispatcher has marked anew in the meantime.
+    """
+    return connection.execute(_UNMARK, {"ids": list(ids), "older_than": older_than_seconds}).rowcount
+
+
+_UNMARK_BEFORE = text("UPDATE jobs SET dispatched_at = NULL WHERE state = 'queued' AND dispatched_at < :moment")
+
+
+def unmark_before(connection: Connection, moment: datetime) -> int:
+    """Takes back every mark older than that: the broker was wiped then. Returns how many."""
+    return connection.execute(_UNMARK_BEFORE, {"moment": moment}).rowcount
 
 
 _FIND_LOST = text(
@@ -142,12 +158,15 @@ _RESCUE = text(
                 'message', 'The worker ' || coalesce(worker, '?') || ' stopped renewing its lease.'),
             dispatched_at = NULL, lease_expires_at = NULL
         FROM expired WHERE jobs.id = expired.id
-        RETURNING jobs.id, jobs.account_id, jobs.kind, jobs.attempt, jobs.worker, jobs.state, jobs.error, expired.ended
+        RETURNING jobs.id, jobs.account_id, jobs.kind, jobs.attempt, jobs.worker, jobs.state, jobs.error, jobs.context,
+                  expired.ended
     ), history AS (
         INSERT INTO job_attempts (job_id, attempt, outcome, worker, error)
         SELECT id, attempt, 'lost', worker, error FROM rescued
     )
-    SELECT id, account_id, kind, attempt, state, EXTRACT(epoch FROM now() - ended)::float8 AS late_seconds FROM rescued
+    SELECT id, account_id, kind, attempt, state, error, context,
+           EXTRACT(epoch FROM now() - ended)::float8 AS late_seconds
+    FROM rescued
     """
 )
 
@@ -160,14 +179,25 @@ class Rescued:
     account_id: uuid.UUID
     kind: str
     attempt: int
-    state: str
+    state: JobState
+    error: dict[str, Any]
+    context: dict[str, str]
     late_seconds: float
 
 
 def rescue_expired(connection: Connection, *, limit: int) -> list[Rescued]:
     """Ends the attempts whose lease ran out: queued again, or dead when no attempt is left."""
     return [
-        Rescued(row.id, row.account_id, row.kind, row.attempt, row.state, row.late_seconds)
+        Rescued(
+            job_id=row.id,
+            account_id=row.account_id,
+            kind=row.kind,
+            attempt=row.attempt,
+            state=JobState(row.state),
+            error=row.error,
+            context=row.context,
+            late_seconds=row.late_seconds,
+        )
         for row in connection.execute(_RESCUE, {"limit": limit})
     ]
 

@@ -43,11 +43,13 @@ class Claimed:
 
 
 # SKIP LOCKED: a second delivery of the same id neither waits for the first nor deadlocks with it.
+# Only a marked job can be claimed: a stale message of a job whose mark was taken back would otherwise start it beside
+# the job that was marked in its place, over the kind's concurrency limit.
 _CLAIM = text(
     """
     WITH mine AS (
         SELECT id FROM jobs
-        WHERE id = ANY (CAST(:ids AS uuid[])) AND state = 'queued'
+        WHERE id = ANY (CAST(:ids AS uuid[])) AND state = 'queued' AND dispatched_at IS NOT NULL
         FOR UPDATE SKIP LOCKED
     )
     UPDATE jobs SET
@@ -64,7 +66,7 @@ _CLAIM = text(
 
 
 def claim(connection: Connection, ids: Sequence[uuid.UUID], *, worker: str, lease_seconds: float) -> list[Claimed]:
-    """Claims those of the jobs that are still queued, in the order of `ids`. The caller commits before it works."""
+    """Claims those of the jobs that are queued and dispatched, in the order of `ids`. Commit before working on them."""
     rows = connection.execute(_CLAIM, {"ids": list(ids), "worker": worker, "lease_seconds": lease_seconds})
     claimed = {
         row.id: Claimed(
@@ -152,6 +154,20 @@ def complete(connection: Connection, completions: Sequence[Completion]) -> froze
         },
     )
     return frozenset(Fence(row.id, row.attempt) for row in rows)
+
+
+_SUCCEEDED = text(
+    """
+    SELECT jobs.id, jobs.attempt
+    FROM unnest(CAST(:ids AS uuid[]), CAST(:attempts AS int[])) AS held (id, attempt)
+    JOIN jobs ON jobs.id = held.id AND jobs.attempt = held.attempt AND jobs.state = 'succeeded'
+    """
+)
+
+
+def succeeded(connection: Connection, fences: Sequence[Fence]) -> frozenset[Fence]:
+    """Which of these attempts were completed: how a worker learns whether a COMMIT it got no answer to came through."""
+    return frozenset(Fence(row.id, row.attempt) for row in connection.execute(_SUCCEEDED, _arrays(fences)))
 
 
 _FAIL = text(

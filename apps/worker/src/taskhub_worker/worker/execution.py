@@ -1,0 +1,227 @@
+"""Runs the jobs of one message: claim together, handle one after the other, complete together."""
+
+import time
+import uuid
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import orjson
+import structlog
+from pydantic import BaseModel, ValidationError
+from sqlalchemy import Engine
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+
+from taskhub_core.database.failures import Failure, classify
+from taskhub_core.database.unit_of_work import Backoff
+from taskhub_core.events.schema import Event
+from taskhub_core.jobs import lease
+from taskhub_core.jobs.announce import job_ended
+from taskhub_core.jobs.context import HandlerSettings, JobContext
+from taskhub_core.jobs.errors import (
+    CancelRequested,
+    JobInterrupted,
+    LeaseLost,
+    PermanentError,
+    RetryLater,
+    ShuttingDown,
+    SoftLimitExceeded,
+)
+from taskhub_core.jobs.lease import Claimed, Completion
+from taskhub_core.jobs.registry import JobKind, Registry, UnknownKind
+from taskhub_core.jobs.states import JobState
+from taskhub_core.telemetry import metrics
+from taskhub_core.telemetry.context import incoming
+from taskhub_worker.worker.break_in import BreakIn
+from taskhub_worker.worker.ending import Ender
+from taskhub_worker.worker.keeper import LeaseKeeper, Running
+from taskhub_worker.worker.outcome import Cancelled, Failed, Lost, Outcome, Succeeded, Unfinished, describe_error
+
+log = structlog.get_logger(__name__)
+
+_BACKOFF = Backoff(base_seconds=0.1, cap_seconds=2.0)
+_UNKNOWN_KIND_DELAY_SECONDS = 30.0
+
+
+class Executor:
+    """What a worker process does with a message. Lives in the main thread of a child."""
+
+    def __init__(
+        self,
+        *,
+        worker: str,
+        engine: Engine,
+        handler_engine: Engine,
+        settings: HandlerSettings,
+        flush_seconds: float,
+        registry: Registry,
+        keeper: LeaseKeeper,
+        break_in: BreakIn,
+        stopping: Callable[[], bool],
+    ) -> None:
+        self._worker = worker
+        self._engine = engine
+        self._handler_engine = handler_engine
+        self._settings = settings
+        self._flush_seconds = flush_seconds
+        self._registry = registry
+        self._keeper = keeper
+        self._break_in = break_in
+        self._stopping = stopping
+        self._ender = Ender(engine, registry, keeper)
+
+    def run(self, job_ids: Sequence[uuid.UUID]) -> bool:
+        """Does the jobs. False: the worker is stopping and claimed nothing, so the message must go back."""
+        claimed = self._claim(job_ids)
+        if claimed is None:
+            return False
+        waiting: list[Succeeded] = []
+        for index, job in enumerate(claimed):
+            if self._stopping():
+                self._ender.give_back(claimed[index:])
+                break
+            self._work(job, waiting)
+            if waiting and time.monotonic() - waiting[0].finished > self._flush_seconds:
+                self._flush(waiting)
+        self._flush(waiting)
+        return True
+
+    def _claim(self, job_ids: Sequence[uuid.UUID]) -> list[Claimed] | None:
+        """Takes the leases. While PostgreSQL is away the message is held rather than burnt."""
+        attempt = 0
+        while not self._stopping():
+            attempt += 1
+            asked = time.monotonic()
+            try:
+                with self._engine.begin() as connection:
+                    claimed = lease.claim(
+                        connection, job_ids, worker=self._worker, lease_seconds=self._settings.lease_seconds
+                    )
+            except (DBAPIError, PoolTimeout) as error:
+                if classify(error) is Failure.OTHER:
+                    raise
+                metrics.DATABASE_RETRIES.labels(reason=classify(error).value).inc()
+                log.warning("cannot claim; the message is held", error=repr(error)[:300], attempt=attempt)
+                time.sleep(_BACKOFF.delay(attempt) + 0.05)
+                continue
+            self._keeper.hold([job.fence for job in claimed], asked=asked)
+            self._count_claims(job_ids, claimed)
+            return claimed
+        return None
+
+    @staticmethod
+    def _count_claims(job_ids: Sequence[uuid.UUID], claimed: Sequence[Claimed]) -> None:
+        if len(claimed) < len(job_ids):
+            metrics.CLAIMS_REFUSED.inc(len(job_ids) - len(claimed))
+        for job in claimed:
+            metrics.JOBS_CLAIMED.labels(kind=job.kind).inc()
+            metrics.JOB_START_DELAY_SECONDS.labels(kind=job.kind).observe(job.waited_seconds)
+
+    def _work(self, job: Claimed, waiting: list[Succeeded]) -> None:
+        outcome = self._attempt(job)
+        match outcome:
+            case Succeeded():
+                waiting.append(outcome)
+            case Failed():
+                self._ender.fail(job, outcome)
+            case Cancelled():
+                self._ender.cancel(job)
+            case Unfinished():
+                self._ender.give_back([job])
+            case Lost():
+                self._ender.lost(job)
+
+    def _flush(self, waiting: list[Succeeded]) -> None:
+        if waiting:
+            finished = list(waiting)
+            waiting.clear()
+            self._ender.complete(finished)
+
+    def _attempt(self, job: Claimed) -> Outcome:
+        if not self._keeper.holds(job.fence):
+            return Lost()
+        if self._keeper.cancel_requested(job.fence):
+            return Cancelled()
+        try:
+            kind = self._registry.get(job.kind)
+        except UnknownKind as error:
+            # A newer release submitted it; its workers will know it.
+            described = describe_error(error, permanent=False)
+            return Failed(described, permanent=False, delay_seconds=_UNKNOWN_KIND_DELAY_SECONDS)
+        fields = {"job_id": str(job.fence.job_id), "kind": job.kind, "attempt": job.fence.attempt}
+        with incoming(job.context, span=job.kind, **fields):
+            started = time.monotonic()
+            outcome = self._outcome(job, kind, started)
+            metrics.JOB_SECONDS.labels(kind=job.kind).observe(time.monotonic() - started)
+            return outcome
+
+    def _outcome(self, job: Claimed, kind: JobKind[Any], started: float) -> Outcome:
+        context = JobContext(job, engine=self._handler_engine, settings=self._settings)
+        try:
+            args = kind.parse(job.args)
+        except ValidationError as error:
+            return Failed(describe_error(error, permanent=True), permanent=True, delay_seconds=0.0)
+        try:
+            result = self._handle(kind, context, args)
+        except CancelRequested:
+            return Cancelled()
+        except ShuttingDown:
+            return Unfinished()
+        except LeaseLost:
+            return Lost()
+        except (Exception, JobInterrupted) as error:
+            return self._failure(job, kind, error)
+        return self._success(job, kind, context, result, started)
+
+    def _handle(self, kind: JobKind[Any], context: JobContext, args: Any) -> Any:
+        """The handler's result as plain JSON values. Raises what the handler raises, and what interrupts it."""
+        running = Running(context, kind.soft_limit_seconds, kind.hard_limit_seconds)
+
+        def handle() -> Any:
+            result = kind.handler(context, args)
+            plain = result.model_dump(mode="json") if isinstance(result, BaseModel) else result
+            orjson.dumps(plain)  # what cannot be stored is the handler's mistake, so it shows here
+            return plain
+
+        with self._keeper.watching(running):
+            return self._break_in.call(context, handle)
+
+    def _failure(self, job: Claimed, kind: JobKind[Any], error: Exception | JobInterrupted) -> Failed:
+        permanent = isinstance(error, PermanentError)
+        delay = kind.retry.delay(job.tries)
+        if isinstance(error, RetryLater) and error.delay_seconds is not None:
+            delay = error.delay_seconds
+        described = describe_error(error, permanent=permanent)
+        if isinstance(error, SoftLimitExceeded):
+            described["message"] = f"The job ran longer than {kind.soft_limit_seconds:g} s."
+        if not isinstance(error, (PermanentError, RetryLater, SoftLimitExceeded)):
+            log.warning("the handler failed", exc_info=error)
+        return Failed(described, permanent=permanent, delay_seconds=delay)
+
+    @staticmethod
+    def _success(job: Claimed, kind: JobKind[Any], context: JobContext, result: Any, started: float) -> Succeeded:
+        now = time.monotonic()
+        progress = None if context.progress is None else context.progress.as_dict()
+        return Succeeded(
+            job=job,
+            kind=kind,
+            completion=Completion(job.fence, result, progress),
+            effects=tuple(context.effects),
+            announcement=_announcement(job, kind, result),
+            seconds=now - started,
+            finished=now,
+            story=structlog.contextvars.get_contextvars(),
+        )
+
+
+def _announcement(job: Claimed, kind: JobKind[Any], result: Any) -> Event | None:
+    if not kind.announces:
+        return None
+    return job_ended(
+        job_id=job.fence.job_id,
+        account_id=job.account_id,
+        kind=kind.name,
+        attempt=job.fence.attempt,
+        state=JobState.SUCCEEDED,
+        detail=result,
+    )
