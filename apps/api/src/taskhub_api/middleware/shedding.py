@@ -9,6 +9,11 @@ from taskhub_core.telemetry import metrics
 EXEMPT = frozenset({"/livez", "/readyz", "/startupz"})
 
 
+def _is_stream(path: str) -> bool:
+    """Streams last for minutes and have a limit of their own (max_streams); they must not use up this one."""
+    return path.startswith("/v1/jobs/") and path.endswith("/progress")
+
+
 class SheddingMiddleware:
     """Keeps answering some requests well, where answering all of them would serve none."""
 
@@ -19,7 +24,7 @@ class SheddingMiddleware:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handles one request, or turns it away."""
-        if scope["type"] != "http" or scope["path"] in EXEMPT:
+        if scope["type"] != "http" or scope["path"] in EXEMPT or _is_stream(scope["path"]):
             await self._app(scope, receive, send)
             return
         if self._in_progress >= self._limit:

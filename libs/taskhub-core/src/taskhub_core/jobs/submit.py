@@ -38,12 +38,13 @@ class NewJob:
         return hashlib.sha256(orjson.dumps(body, option=orjson.OPT_SORT_KEYS)).digest()
 
 
+# A time in the past means now: it must neither overtake other jobs nor count as time spent waiting.
 _INSERT = text(
     """
     INSERT INTO jobs (id, account_id, kind, state, priority, run_at, args, fingerprint, context, max_attempts, retry_of)
     SELECT id, account_id, kind,
            CASE WHEN run_at > now() THEN 'scheduled' ELSE 'queued' END,
-           priority, coalesce(run_at, now()), args, fingerprint, CAST(:context AS jsonb), max_attempts, retry_of
+           priority, greatest(run_at, now()), args, fingerprint, CAST(:context AS jsonb), max_attempts, retry_of
     FROM unnest(
         CAST(:ids AS uuid[]), CAST(:account_ids AS uuid[]), CAST(:kinds AS text[]), CAST(:priorities AS smallint[]),
         CAST(:run_ats AS timestamptz[]), CAST(:args AS jsonb[]), CAST(:fingerprints AS bytea[]),
