@@ -1,0 +1,37 @@
+"""The consumer's settings."""
+
+from pydantic import Field
+
+from taskhub_core.settings import DatabaseSettings, QueueSettings, SearchSettings, TelemetrySettings
+
+
+class ConsumerSettings(DatabaseSettings, QueueSettings, SearchSettings, TelemetrySettings):
+    """Everything the consumer can be told."""
+
+    consumer_receivers: int = Field(default=2, ge=1, le=32, description="Threads that receive and process batches.")
+    consumer_wait_seconds: int = Field(
+        default=5,
+        ge=0,
+        le=20,
+        description="How long one long poll waits for a message. A stop waits for the polls under way, so that no "
+        "message is handed to a process that is gone: keep it well under the termination grace period.",
+    )
+    consumer_visibility_seconds: int = Field(
+        default=60,
+        ge=3,
+        le=43_200,
+        description="How long a received message is hidden from others. Prolonged while it is worked on; after a "
+        "kill it comes back within this time.",
+    )
+    consumer_hold_seconds: float = Field(
+        default=30.0,
+        ge=0,
+        description="How long messages are kept while PostgreSQL or Elasticsearch is away, before they are given back. "
+        "Shorter outages then cost no receive count.",
+    )
+    consumer_unit_seconds: float = Field(
+        default=8.0, gt=0, description="How long PostgreSQL may take for one batch, repeats included."
+    )
+    consumer_index_timeout_seconds: float = Field(
+        default=10.0, gt=0, description="How long Elasticsearch may take for one batch."
+    )

@@ -1,0 +1,158 @@
+"""Search as the API asks for it: from Elasticsearch, or from PostgreSQL while that is slow or away."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Protocol, Self
+
+import structlog
+from elasticsearch import ApiError, AsyncElasticsearch, TransportError
+from sqlalchemy import Connection
+
+from taskhub_core.search.breaker import BreakerState, CircuitBreaker
+from taskhub_core.search.client import SearchFailure, classify, make_async_client
+from taskhub_core.search.cursor import Cursor, CursorExpired, read_cursor
+from taskhub_core.search.fallback import search_tables
+from taskhub_core.search.query import PartialAnswer, search_index
+from taskhub_core.search.request import Found, SearchAnswer, SearchRequest, Source
+from taskhub_core.settings import SearchSettings
+from taskhub_core.telemetry import metrics
+
+_log = structlog.get_logger(__name__)
+
+_PROBE_SECONDS = 1.0
+_PROBE_SECONDS_MAX = 4.0
+"""A returned Elasticsearch is noticed within this time; the promise is 10 s."""
+
+
+class RunUnit(Protocol):
+    """Runs a unit of work on PostgreSQL, as the API does for every route."""
+
+    def __call__[T](self, work: Callable[[Connection], T], /) -> Awaitable[T]:
+        """Returns what `work` returned, or raises Unavailable."""
+        ...
+
+
+class _Away(Exception):
+    """Elasticsearch does not answer this search; the reason is a metric label."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+class SearchService:
+    """One a process, used from its event loop. Close it at the end.
+
+    An answer whose source is Elasticsearch did not touch PostgreSQL: the API gives such answers also while PostgreSQL
+    is away, and labels them stale then.
+    """
+
+    def __init__(self, settings: SearchSettings, run_unit: RunUnit) -> None:
+        self._run_unit = run_unit
+        self._alias = settings.search_alias
+        self._timeout_ms = settings.search_timeout_ms
+        self._breaker = CircuitBreaker("elasticsearch")
+        self._probe: asyncio.Task[None] | None = None
+        self._client: AsyncElasticsearch | None = None
+        if settings.elasticsearch_url is not None:
+            # The deadline below is the one that counts; this one only closes what it left behind.
+            self._client = make_async_client(settings, timeout_seconds=self._timeout_ms / 1_000 + 1)
+
+    @property
+    def breaker_state(self) -> BreakerState:
+        """Whether Elasticsearch is asked at present, for the status page."""
+        return self._breaker.state
+
+    async def search(self, request: SearchRequest) -> SearchAnswer:
+        """One page of hits.
+
+        Raises InvalidInput (the cursor is not of this search), CursorExpired (the page that the cursor continues came
+        from Elasticsearch, which is away now), and what `run_unit` raises when PostgreSQL is away as well.
+        """
+        cursor = read_cursor(request)
+        if self._client is None:
+            if cursor is not None and cursor.source is not Source.POSTGRESQL:
+                raise CursorExpired
+            return await self._from_tables(request, cursor)
+        if cursor is not None and cursor.source is Source.POSTGRESQL:
+            return await self._from_tables(request, cursor, degraded_because="cursor")
+        try:
+            found = await self._from_index(self._client, request, cursor)
+        except _Away as away:
+            if cursor is not None:
+                raise CursorExpired from away
+            return await self._from_tables(request, None, degraded_because=away.reason)
+        return _answer(found, Source.ELASTICSEARCH)
+
+    async def close(self) -> None:
+        """Stops the probe and closes the connections."""
+        if self._probe is not None:
+            self._probe.cancel()
+            await asyncio.gather(self._probe, return_exceptions=True)
+        if self._client is not None:
+            await self._client.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    async def _from_tables(
+        self, request: SearchRequest, cursor: Cursor | None, *, degraded_because: str | None = None
+    ) -> SearchAnswer:
+        found = await self._run_unit(lambda connection: search_tables(connection, request, cursor))
+        if degraded_because is not None:
+            metrics.SEARCHES_DEGRADED.labels(reason=degraded_because).inc()
+        return _answer(found, Source.POSTGRESQL, reason=degraded_because)
+
+    async def _from_index(self, client: AsyncElasticsearch, request: SearchRequest, cursor: Cursor | None) -> Found:
+        if not self._breaker.lets_through:
+            raise _Away("breaker_open")
+        try:
+            found = await self._ask(client, request, cursor)
+        except _Away as away:
+            # A request that Elasticsearch refuses says nothing about its health.
+            if away.reason != SearchFailure.REFUSED and self._breaker.failed():
+                _log.warning("search fell back to PostgreSQL", reason=away.reason)
+                self._probe = asyncio.create_task(self._probe_until_back(client), name="search-probe")
+            raise
+        self._breaker.succeeded()
+        return found
+
+    async def _ask(self, client: AsyncElasticsearch, request: SearchRequest, cursor: Cursor | None) -> Found:
+        try:
+            async with asyncio.timeout(self._timeout_ms / 1_000):
+                return await search_index(client, self._alias, request, cursor, timeout_ms=self._timeout_ms)
+        except (ApiError, TransportError, TimeoutError) as error:
+            failure = classify(error)
+            if failure is SearchFailure.REFUSED:
+                _log.error("Elasticsearch refused a search", error=str(error))
+            raise _Away(failure) from error
+        except PartialAnswer as error:
+            raise _Away(SearchFailure.TIMEOUT) from error
+
+    async def _probe_until_back(self, client: AsyncElasticsearch) -> None:
+        """Asks until a real search of the alias succeeds: a missing index is as bad as a missing server."""
+        pause = _PROBE_SECONDS
+        while True:
+            await asyncio.sleep(pause)
+            pause = min(pause * 2, _PROBE_SECONDS_MAX)
+            self._breaker.probe_begins()
+            try:
+                async with asyncio.timeout(self._timeout_ms / 1_000):
+                    await client.search(index=self._alias, size=1, allow_partial_search_results=False)
+            except (ApiError, TransportError, TimeoutError) as error:
+                _log.debug("search probe failed", reason=classify(error))
+                self._breaker.probe_failed()
+            else:
+                self._breaker.probe_succeeded()
+                _log.info("search is back in Elasticsearch")
+                return
+
+
+def _answer(found: Found, source: Source, *, reason: str | None = None) -> SearchAnswer:
+    metrics.SEARCHES.labels(source=source).inc()
+    return SearchAnswer(
+        hits=found.hits, next_cursor=found.next_cursor, source=source, degraded=reason is not None, reason=reason
+    )
