@@ -13,16 +13,18 @@ from taskhub_api.middleware.deadline import DeadlineMiddleware
 from taskhub_api.middleware.media_type import MediaTypeMiddleware
 from taskhub_api.middleware.shedding import SheddingMiddleware
 from taskhub_api.middleware.story import StoryMiddleware
+from taskhub_api.middleware.text_guard import TextGuardMiddleware
 from taskhub_api.routes import ROUTERS
 from taskhub_api.security.access_tokens import AccessTokens
 from taskhub_api.security.keyring import Keyring
 from taskhub_api.security.passwords import Passwords
+from taskhub_api.security.rate_limits import RateLimits
 from taskhub_api.security.refresh_tokens import RefreshTokens
 from taskhub_api.settings import ApiSettings
+from taskhub_core.files import service as files
 from taskhub_core.jobs.registry import registry
 
 FILE_PATHS = frozenset({"/v1/files"})
-FILE_LIMIT_BYTES = 10_485_760
 
 DESCRIPTION = """
 Keep tasks, search them, and run background jobs that take effect once, whatever fails meanwhile.
@@ -48,6 +50,7 @@ def create_app(settings: ApiSettings) -> FastAPI:
             await app.state.job_watch.close()
             await app.state.database.close()
             app.state.passwords.close()
+            await app.state.rate_limits.close()
 
     app = FastAPI(
         title="TaskHub",
@@ -62,14 +65,16 @@ def create_app(settings: ApiSettings) -> FastAPI:
     app.state.access_tokens = AccessTokens(settings)
     app.state.refresh_tokens = RefreshTokens(app.state.keyring)
     app.state.passwords = Passwords(settings)
+    app.state.rate_limits = RateLimits(settings, app.state.keyring)
     problems.install(app)
     for router in ROUTERS:
         app.include_router(router)
     # The last one added is the outermost (middleware/__init__.py has the order).
+    app.add_middleware(TextGuardMiddleware, file_paths=FILE_PATHS)
     app.add_middleware(
         BodyLimitMiddleware,
         limit_bytes=settings.request_body_limit_bytes,
-        file_limit_bytes=FILE_LIMIT_BYTES,
+        file_limit_bytes=files.MAX_BYTES,
         file_paths=FILE_PATHS,
     )
     app.add_middleware(MediaTypeMiddleware, file_paths=FILE_PATHS)

@@ -28,7 +28,7 @@ class ApiSettings(
     JobSettings,
     TelemetrySettings,
 ):
-    """What the API reads from its environment. Redis and SQS are only probed for their state, never written to."""
+    """What the API reads from its environment. The broker and SQS are only probed for their state, never written to."""
 
     api_host: str = Field(
         default="0.0.0.0",  # noqa: S104 - the ingress reaches it from outside the container
@@ -63,6 +63,9 @@ class ApiSettings(
         default=2, ge=1, description="Passwords that are hashed at the same time; twenty times as many may wait."
     )
     login_limit_per_minute: int = Field(default=20, ge=1, description="Logins per client address and minute.")
+    login_failures_per_email_per_hour: int = Field(
+        default=30, ge=1, description="Failed logins per account and hour, wherever they come from."
+    )
     register_limit_per_hour: int = Field(default=60, ge=1, description="Registrations per client address and hour.")
     trusted_proxies: str = Field(
         default="127.0.0.1", description="Addresses whose X-Forwarded-For is believed, comma-separated, or *."

@@ -7,6 +7,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from taskhub_api.middleware.sending import send_problem
 from taskhub_api.problems import Problem
 
+_LENGTH_DIGITS = 18
+
 
 class BodyLimitMiddleware:
     """Refuses by Content-Length before reading, and stops reading a body that turns out to be longer."""
@@ -24,7 +26,7 @@ class BodyLimitMiddleware:
             return
         limit = self._file_limit_bytes if scope["path"] in self._file_paths else self._limit_bytes
         declared = Headers(scope=scope).get("content-length", "0")
-        if not declared.isascii() or not declared.isdigit():
+        if not declared.isascii() or not declared.isdigit() or len(declared) > _LENGTH_DIGITS:
             await send_problem(Problem("bad-request", "Content-Length is not a number."), scope, receive, send)
             return
         if int(declared) > limit:
@@ -37,10 +39,13 @@ class BodyLimitMiddleware:
             message = await receive()
             read += len(message.get("body", b""))
             if read > limit:
-                raise HTTPException(413, _detail(limit))
+                raise HTTPException(413, _detail(limit), {"Connection": "close"})
             return message
 
-        await self._app(scope, receive_counted, send)
+        try:
+            await self._app(scope, receive_counted, send)
+        except HTTPException as error:  # read by a middleware: a route's own are handled further in
+            await send_problem(Problem("too-large", error.detail, error.headers or {}), scope, receive, send)
 
 
 def _detail(limit: int) -> str:

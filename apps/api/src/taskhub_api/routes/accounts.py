@@ -13,6 +13,7 @@ from taskhub_api.dependencies import CurrentCaller, Db
 from taskhub_api.routes.documented import problems
 from taskhub_api.security.access_tokens import unauthenticated
 from taskhub_api.security.passwords import Passwords
+from taskhub_api.security.rate_limits import Limit, RateLimits, client_network
 from taskhub_core.accounts import service
 from taskhub_core.accounts.models import Role
 from taskhub_core.errors import NotFound
@@ -61,6 +62,8 @@ async def register(body: AccountIn, request: Request, write: Write) -> Response:
     An address that has an account already is answered with 409. That tells whoever asks that the account exists; hiding
     it would need a mail in place of the answer. The rate limit makes asking for many addresses slow.
     """
+    limits: RateLimits = request.app.state.rate_limits
+    await limits.admit(request, {Limit.REGISTRATIONS_BY_ADDRESS: client_network(request)})
     passwords: Passwords = request.app.state.passwords
     password_hash = await passwords.hash(body.password.get_secret_value())
     account_id = new_id()

@@ -20,6 +20,7 @@ from taskhub_api.routes.accounts import PASSWORD_CHARS, Email
 from taskhub_api.routes.documented import problems
 from taskhub_api.security.access_tokens import AccessTokens, Caller, unauthenticated
 from taskhub_api.security.passwords import Passwords
+from taskhub_api.security.rate_limits import Limit, RateLimits, client_network
 from taskhub_api.security.refresh_tokens import RefreshTokens
 from taskhub_core.accounts import service
 from taskhub_core.accounts.models import Role
@@ -109,6 +110,9 @@ Tokens = Annotated[Issuer, Depends(Issuer)]
 @router.post("", response_model=TokensOut, responses=problems(401, 413, 415, 429), summary="Log in")
 async def log_in(body: LoginIn, request: Request, tokens: Tokens, database: Db, write: Write) -> Response:
     """Exchanges an e-mail address and a password for tokens. An unknown address takes as long as a wrong password."""
+    limits: RateLimits = request.app.state.rate_limits
+    email = body.email.lower()
+    await limits.admit(request, {Limit.LOGINS_BY_ADDRESS: client_network(request), Limit.LOGINS_BY_EMAIL: email})
     passwords: Passwords = request.app.state.passwords
     password = body.password.get_secret_value()
     found = await database.run(lambda connection: service.credentials(connection, body.email))
@@ -117,6 +121,7 @@ async def log_in(body: LoginIn, request: Request, tokens: Tokens, database: Db, 
         raise unauthenticated(_WRONG_LOGIN)
     if passwords.needs_rehash(found.password_hash):
         await _rehash(database, passwords, found, password)
+    await limits.forget(Limit.LOGINS_BY_EMAIL, email)
     token_id = new_id()
 
     def work(connection: Connection) -> Answer:
