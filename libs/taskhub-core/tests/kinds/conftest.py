@@ -1,7 +1,7 @@
 """Runs handlers the way a worker does: submit, dispatch, claim, handle, and complete together with the effects."""
 
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -10,8 +10,6 @@ import pytest
 from pydantic import BaseModel
 from sqlalchemy import Connection, Engine, text
 
-from taskhub_core.database.engine import make_engine
-from taskhub_core.ids import new_id
 from taskhub_core.jobs import dispatch, lease, service
 from taskhub_core.jobs.context import HandlerSettings, JobContext, Progress
 from taskhub_core.jobs.errors import JobInterrupted, PermanentError, RetryLater, ShuttingDown
@@ -19,35 +17,7 @@ from taskhub_core.jobs.lease import Completion
 from taskhub_core.jobs.registry import registry
 from taskhub_core.jobs.service import Job
 from taskhub_core.jobs.submit import NewJob, submit
-from taskhub_core.settings import DatabaseSettings
 from taskhub_local.testing import SmtpSink
-
-
-@pytest.fixture(scope="session")
-def engine(database_url: str) -> Iterator[Engine]:
-    registry.load()
-    engine = make_engine(DatabaseSettings(database_url=database_url), application_name="test-kinds")
-    yield engine
-    engine.dispose()
-
-
-@pytest.fixture
-def make_account(engine: Engine, clean_database: str) -> Callable[..., uuid.UUID]:
-    def make(email: str | None = None) -> uuid.UUID:
-        account_id = new_id()
-        with engine.begin() as connection:
-            connection.execute(
-                text("INSERT INTO accounts (id, email, password_hash) VALUES (:id, :email, 'x')"),
-                {"id": account_id, "email": email or f"{account_id}@example.com"},
-            )
-        return account_id
-
-    return make
-
-
-@pytest.fixture
-def account_id(make_account: Callable[..., uuid.UUID]) -> uuid.UUID:
-    return make_account("reader@example.com")
 
 
 class _InterruptedContext(JobContext):
