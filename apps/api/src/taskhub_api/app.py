@@ -44,6 +44,7 @@ def create_app(settings: ApiSettings) -> FastAPI:
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         app.state.database = Database(settings, deadline_seconds=settings.unit_deadline_seconds)
         app.state.job_watch = JobWatch(app.state.database, max_watchers=settings.max_streams)
+        app.state.started = True
         try:
             yield
         finally:
@@ -60,7 +61,7 @@ def create_app(settings: ApiSettings) -> FastAPI:
         license_info={"name": "Apache 2.0", "identifier": "Apache-2.0"},
     )
     app.state.settings = settings
-    app.state.draining = False
+    app.state.started = app.state.draining = False
     app.state.keyring = Keyring(settings)
     app.state.access_tokens = AccessTokens(settings)
     app.state.refresh_tokens = RefreshTokens(app.state.keyring)

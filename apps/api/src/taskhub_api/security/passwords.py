@@ -12,16 +12,21 @@ from taskhub_api.settings import ApiSettings
 from taskhub_core.telemetry import metrics
 
 
+def password_hasher(settings: ApiSettings) -> PasswordHasher:
+    """argon2id with the parameters of today."""
+    return PasswordHasher(
+        time_cost=settings.password_time_cost,
+        memory_cost=settings.password_memory_kib,
+        parallelism=1,
+        type=Type.ID,
+    )
+
+
 class Passwords:
     """Hashes and verifies passwords."""
 
     def __init__(self, settings: ApiSettings) -> None:
-        self._hasher = PasswordHasher(
-            time_cost=settings.password_time_cost,
-            memory_cost=settings.password_memory_kib,
-            parallelism=1,
-            type=Type.ID,
-        )
+        self._hasher = password_hasher(settings)
         self._threads = ThreadPoolExecutor(settings.password_hashes_at_once, "passwords")
         self._most_waiting = settings.password_hashes_at_once * 20
         self._in_progress = 0

@@ -18,6 +18,9 @@ REQUESTS_IN_PROGRESS = Gauge(
     "taskhub_http_requests_in_progress", "Requests being worked on.", multiprocess_mode="livesum"
 )
 REQUESTS_SHED = Counter("taskhub_http_requests_shed_total", "Requests turned away by load shedding.", ["reason"])
+EVENT_LOOP_LAG_SECONDS = Histogram(
+    "taskhub_event_loop_lag_seconds", "How late the event loop comes round.", buckets=_FAST
+)
 IDEMPOTENT_REPLAYS = Counter("taskhub_idempotent_replays_total", "Answers replayed for a repeated Idempotency-Key.")
 RATE_LIMITED = Counter("taskhub_rate_limited_total", "Requests refused by the rate limiter.", ["limit"])
 LOGINS = Counter("taskhub_logins_total", "Logins, by outcome.", ["outcome"])
