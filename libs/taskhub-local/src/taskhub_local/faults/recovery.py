@@ -3,11 +3,12 @@
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 
 @dataclass(frozen=True, slots=True)
 class Probe:
-    """One try of something that should always work. Times are those of one monotonic clock."""
+    """One try of something that should always work. Times are Unix seconds, so that the database's can be compared."""
 
     began: float
     ended: float
@@ -36,7 +37,7 @@ def recovery_seconds(probes: Iterable[Probe], since: float, until: float = math.
 def longest_gap(probes: Iterable[Probe]) -> float:
     """Return the longest time between the ends of two successes that follow each other; 0 with fewer than two."""
     ends = sorted(probe.ended for probe in probes if probe.ok)
-    return max((later - earlier for earlier, later in zip(ends, ends[1:], strict=False)), default=0.0)
+    return max((later - earlier for earlier, later in pairwise(ends)), default=0.0)
 
 
 def percentile(values: Sequence[float], share: float) -> float:
