@@ -16,9 +16,10 @@ from taskhub_local.parts.postgres import PostgresPart
 from taskhub_local.parts.redis import RedisPart
 from taskhub_local.parts.sqs import SqsPart
 from taskhub_local.ports import any_free
+from taskhub_local.process.guardian import is_alive
 from taskhub_local.process.record import ProcessRecord
 from taskhub_local.testing import SmtpSink, SqsQueueNames, wait_for
-from taskhub_local.testing.shared import SharedServers, is_alive
+from taskhub_local.testing.shared import SharedServers
 
 
 def test_postgres_is_version_18_and_takes_writes(postgres_server: PostgresPart) -> None:

@@ -25,10 +25,10 @@ from taskhub_local.platform.platform import Platform, PlatformOptions
 from taskhub_local.platform.runfile import PartState, read_run, run_file, supervisor_record, write_run
 from taskhub_local.platform.secrets import load_or_create
 from taskhub_local.ports import any_free, is_free
+from taskhub_local.process.guardian import is_alive
 from taskhub_local.process.leftovers import remove_all
 from taskhub_local.process.record import ProcessRecord
 from taskhub_local.testing import wait_for
-from taskhub_local.testing.shared import is_alive
 
 
 @pytest.fixture

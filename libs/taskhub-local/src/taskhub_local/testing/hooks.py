@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from taskhub_local.testing.shared import SharedServers, stop_all
+from taskhub_local.process.guardian import stop_all
+from taskhub_local.testing.shared import SharedServers
 
 SHARED_SERVERS = pytest.StashKey[SharedServers]()
 _FOLDER_INPUT = "taskhub_shared_folder"

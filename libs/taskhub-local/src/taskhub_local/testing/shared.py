@@ -2,22 +2,17 @@
 
 import fcntl
 import os
-import shutil
 import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import psutil
-
 from taskhub_local.parts.base import Part, PartFolders
 from taskhub_local.ports import any_free
 from taskhub_local.process.child import disown, spawn
-from taskhub_local.process.leftovers import remove_leftover
+from taskhub_local.process.guardian import GUARDIAN
 from taskhub_local.process.record import ProcessRecord
-
-_GUARDIAN = "guardian"
 
 
 class SharedServers:
@@ -48,19 +43,19 @@ class SharedServers:
             return part
 
     def _start_guardian_once(self) -> None:
-        with self._locked(_GUARDIAN):
-            path = self.folders.record(_GUARDIAN)
+        with self._locked(GUARDIAN):
+            path = self.folders.record(GUARDIAN)
             if path.exists():
                 return
             command = (
                 sys.executable,
                 "-m",
-                "taskhub_local.testing.guardian",
+                "taskhub_local.process.guardian",
                 str(self.owner_pid),
                 str(self.folders.state),
             )
-            child = spawn(command, log=self.folders.log(_GUARDIAN), environment=os.environ)
-            ProcessRecord.of(_GUARDIAN, child.pid, signal.SIGINT).write(path)
+            child = spawn(command, log=self.folders.log(GUARDIAN), environment=os.environ)
+            ProcessRecord.of(GUARDIAN, child.pid, signal.SIGINT).write(path)
             disown(child)
 
     @contextmanager
@@ -68,22 +63,3 @@ class SharedServers:
         with (self.folders.state / f"{name}.lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             yield
-
-
-def stop_all(folder: Path) -> None:
-    """Stop every server that is recorded in the folder (except this process) and delete the folder."""
-    # The guardian goes first: it must not do the same work at the same time.
-    records = sorted(PartFolders(folder).record("x").parent.glob("*.json"), key=lambda path: path.stem != _GUARDIAN)
-    for path in records:
-        record = ProcessRecord.read(path)
-        if record is not None and record.pid != os.getpid():
-            remove_leftover(path, folder)
-    shutil.rmtree(folder, ignore_errors=True)
-
-
-def is_alive(pid: int) -> bool:
-    """Whether the process exists and is not a zombie."""
-    try:
-        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return False
