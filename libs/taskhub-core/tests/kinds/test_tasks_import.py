@@ -13,7 +13,7 @@ from sqlalchemy import Engine, text
 
 from taskhub_core.files import service as files
 from taskhub_core.jobs.errors import PermanentError, ShuttingDown
-from taskhub_core.jobs.kinds.tasks_import import CHUNK_ENTRIES
+from taskhub_core.jobs.kinds.tasks_import import CHUNK_CHARS, CHUNK_ENTRIES
 from taskhub_core.jobs.rejections import MAX_LISTED
 from taskhub_core.jobs.states import JobState
 from taskhub_core.tasks import service as tasks
@@ -273,6 +273,17 @@ def test_import_export_import_comes_back_equal(
     named = {str(task.id): task.external_id for task in originals}
     copies = _content_of(_stored(engine, second), notes=notes)
     assert {(*copy[:-1], named.get(copy[-1], copy[-1])) for copy in copies} == expected
+
+
+def test_long_notes_make_shorter_chunks(jobs: Any, engine: Engine, account_id: uuid.UUID, upload: Upload) -> None:
+    drafts = [TaskDraft(title=f"{number}", notes=f"{number} " * 3_000) for number in range(100)]
+    content = b"".join(serialize(Format.JSONL, drafts))
+    job_id = jobs.submit(account_id, "tasks.import", file_id=upload(content), format="jsonl")
+    with pytest.raises(ShuttingDown):
+        jobs.attempt(job_id, stop_after_steps=1)
+    first_chunk = _stored(engine, account_id)
+    assert CHUNK_CHARS <= sum(len(task.notes) for task in first_chunk) < CHUNK_CHARS + 20_000
+    assert _numbers(jobs.attempt(job_id)) == (100, 0, 0, 0)
 
 
 def test_an_import_survives_changes_made_between_its_attempts(

@@ -8,7 +8,7 @@ is turned down by itself and listed in the report file. Database failures are tr
 """
 
 import uuid
-from itertools import batched
+from collections.abc import Iterable, Iterator
 from pathlib import PurePath
 from typing import Any
 
@@ -27,6 +27,8 @@ from taskhub_core.tasks import imports
 from taskhub_core.tasks.formats import Entry, Format, Rejection, TaskDraft, TaskFileError, parse
 
 CHUNK_ENTRIES = 500
+# Notes are indexed for search, at 0.3 MB/s in the worst case measured; a chunk must end before the statement timeout.
+CHUNK_CHARS = 200_000
 _WITHOUT_NOTES = {Format.TODOTXT}
 
 
@@ -76,7 +78,7 @@ def tasks_import(job: JobContext, args: ImportArgs) -> Imported:
         entries = parse(args.format, source.content, skip=counts.next_index)
     except TaskFileError as error:
         raise PermanentError(str(error)) from error
-    for chunk in batched(entries, CHUNK_ENTRIES):
+    for chunk in _chunks(entries):
         counts = _import_chunk(job, args, chunk, counts)
     report_file_id = derived_id("import-report", job.id) if counts.rejected else None
     if report_file_id is not None:
@@ -103,7 +105,21 @@ def _begin(job: JobContext, args: ImportArgs, content: bytes) -> _Counts:
     return _Counts(total=total)
 
 
-def _import_chunk(job: JobContext, args: ImportArgs, chunk: tuple[Entry, ...], counts: _Counts) -> _Counts:
+def _chunks(entries: Iterable[Entry]) -> Iterator[list[Entry]]:
+    """The entries in chunks that end at the same places whenever they begin at the same place."""
+    chunk: list[Entry] = []
+    chars = 0
+    for entry in entries:
+        chunk.append(entry)
+        chars += len(entry.item.notes) if isinstance(entry.item, TaskDraft) else 0
+        if len(chunk) == CHUNK_ENTRIES or chars >= CHUNK_CHARS:
+            yield chunk
+            chunk, chars = [], 0
+    if chunk:
+        yield chunk
+
+
+def _import_chunk(job: JobContext, args: ImportArgs, chunk: list[Entry], counts: _Counts) -> _Counts:
     source = imports.Source(job.id, job.claimed.created_at, job.account_id, args.format not in _WITHOUT_NOTES)
     drafts = [imports.Numbered(entry.index, entry.item) for entry in chunk if isinstance(entry.item, TaskDraft)]
     rejected = [_rejected(entry, entry.item) for entry in chunk if isinstance(entry.item, Rejection)]
