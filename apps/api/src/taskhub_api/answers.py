@@ -1,7 +1,7 @@
 """Answers of writes: made inside the unit of work, stored with the effect under the Idempotency-Key, and replayed."""
 
 import uuid
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Annotated, Any
 
@@ -115,6 +115,29 @@ class Writer:
             if replayed is None:
                 raise
             return replayed
+
+    async def act(self, action: Callable[[], Awaitable[Answer]], *, account_id: uuid.UUID) -> Response:
+        """As `commit`, for an effect outside PostgreSQL: a repeated request gets the first one's answer.
+
+        Effect and key cannot be one transaction then: twins may both act, so it is only for what may happen twice.
+        """
+        key = self._key
+        if key is None:
+            return (await action()).response()
+        request = await self._described()
+
+        def replay(connection: Connection) -> Response | None:
+            stored = idempotency.look_up(connection, account_id, key)
+            if stored is None:
+                return None
+            self._refuse_another(stored, request)
+            return _replayed(stored, None)
+
+        replayed = await self._database.run(replay)
+        if replayed is not None:
+            return replayed
+        answer = await action()
+        return await self.commit(lambda _connection: answer, account_id=account_id)
 
     def _refuse_another(self, stored: StoredAnswer, request: bytes) -> None:
         if not self._keyring.is_mac(stored.fingerprint, _FINGERPRINT, request):

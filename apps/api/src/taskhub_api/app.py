@@ -7,6 +7,8 @@ from fastapi import FastAPI
 
 from taskhub_api import __version__, problems
 from taskhub_api.database import Database
+from taskhub_api.dead_letters import DeadLetters
+from taskhub_api.dependency_probes.watch import DependencyWatch
 from taskhub_api.job_watch import JobWatch
 from taskhub_api.middleware.body_limit import BodyLimitMiddleware
 from taskhub_api.middleware.deadline import DeadlineMiddleware
@@ -23,6 +25,7 @@ from taskhub_api.security.refresh_tokens import RefreshTokens
 from taskhub_api.settings import ApiSettings
 from taskhub_core.files import service as files
 from taskhub_core.jobs.registry import registry
+from taskhub_core.search.service import SearchService
 
 FILE_PATHS = frozenset({"/v1/files"})
 
@@ -44,10 +47,16 @@ def create_app(settings: ApiSettings) -> FastAPI:
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         app.state.database = Database(settings, deadline_seconds=settings.unit_deadline_seconds)
         app.state.job_watch = JobWatch(app.state.database, max_watchers=settings.max_streams)
-        app.state.started = True
+        app.state.dead_letters = DeadLetters(settings)
         try:
-            yield
+            async with (
+                SearchService(settings, app.state.database.run) as app.state.search,
+                DependencyWatch(settings, app.state.database.engine) as app.state.dependency_watch,
+            ):
+                app.state.started = True
+                yield
         finally:
+            app.state.dead_letters.close()
             await app.state.job_watch.close()
             await app.state.database.close()
             app.state.passwords.close()

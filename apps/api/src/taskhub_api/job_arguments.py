@@ -46,31 +46,18 @@ def _path(location: tuple[int | str, ...]) -> str:
 
 
 def _unusable(value: Any, path: str, *, depth: int) -> Iterator[_Fault]:
-    """What PostgreSQL's jsonb, or JSON as we write it, cannot hold."""
+    """What PostgreSQL's jsonb, or JSON as we write it, cannot hold (texts were looked at before: text_guard)."""
     if depth > _DEEPEST:
         yield path, f"is nested more than {_DEEPEST} levels deep"
         return
     match value:
-        case str() if not _is_storable(value):
-            yield path, "contains a NUL character or half a surrogate pair, which cannot be stored"
         case float() if not math.isfinite(value):
-            yield path, "is not a number that JSON has"
+            yield path, "is too large a number"
         case int() if value not in _INT64:
             yield path, "is beyond 64 bits"
         case dict():
             for name, item in value.items():
-                if _is_storable(name):
-                    yield from _unusable(item, f"{path}.{name}", depth=depth + 1)
-                else:
-                    yield path, "has a name with a NUL character or half a surrogate pair, which cannot be stored"
+                yield from _unusable(item, f"{path}.{name}", depth=depth + 1)
         case list():
             for place, item in enumerate(value):
                 yield from _unusable(item, f"{path}.{place}", depth=depth + 1)
-
-
-def _is_storable(value: str) -> bool:
-    try:
-        value.encode()
-    except UnicodeEncodeError:
-        return False
-    return "\x00" not in value

@@ -1,5 +1,6 @@
 """Jobs over HTTP: what is accepted, what repeating does, and what cancelling and retrying leave behind."""
 
+import json
 import uuid
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -121,9 +122,8 @@ def test_every_route_of_another_accounts_job_answers_not_found(user, client_of, 
         ({"numbers": [1, "x"]}, "args.numbers.1"),
         ({"numbers": [2**70]}, "args.numbers.0"),
         ({"numbers": [1], "unknown": 1}, "args.unknown"),
-        ({"numbers": [1], "note": "a\x00b"}, "args.note"),
-        ({"numbers": [1], "more": {"deep": {"er": ["x\x00"]}}}, "args.more.deep.er.0"),
-        ({"numbers": [1], "more": {"na\x00me": 1}}, "args.more"),
+        ({"numbers": [1], "more": {"deep": {"er": [2**64]}}}, "args.more.deep.er.0"),
+        ({"numbers": [1], "more": {"deep": json.loads("[" * 40 + "]" * 40)}}, "args.more.deep" + ".0" * 31),
         ({"numbers": list(range(1_001))}, "args.numbers"),
     ],
 )
@@ -136,6 +136,8 @@ def test_arguments_that_the_kind_cannot_use_are_refused_with_their_path(user, ar
 @pytest.mark.parametrize(
     "body",
     [
+        b'{"kind":"test.add","args":{"numbers":[1],"note":"a\\u0000b"}}',
+        b'{"kind":"test.add","args":{"numbers":[1],"more":{"a\\u0000b":1}}}',
         b'{"kind":"test.add","args":{"numbers":[1],"note":"\\ud800"}}',
         b'{"kind":"test.add","args":{"numbers":[1],"\\ud800":1}}',
         b'{"kind":"test.add","args":{"numbers":[1],"more":{"x":"\\ud800"}}}',

@@ -16,7 +16,7 @@ from taskhub_core.jobs.registry import registry
 from taskhub_core.jobs.states import TERMINAL, JobState
 from taskhub_core.jobs.submit import NewJob, submit
 
-_COLUMNS = """
+COLUMNS = """
     id, account_id, kind, state, priority, run_at, args, context, attempt, attempt - returned AS tries, max_attempts,
     worker, cancel_requested_at, progress, result, error, retry_of, created_at, started_at, finished_at
 """
@@ -59,14 +59,15 @@ class Attempt:
     ended_at: datetime
 
 
-def _job(row: Row[Any]) -> Job:
+def job_of(row: Row[Any]) -> Job:
+    """A row that has COLUMNS, as a Job."""
     values = dict(row._mapping)
     return Job(**{**values, "state": JobState(values["state"])})
 
 
 _GET = text(
     f"""
-    SELECT {_COLUMNS} FROM jobs WHERE id = :id AND (CAST(:account AS uuid) IS NULL OR account_id = :account)
+    SELECT {COLUMNS} FROM jobs WHERE id = :id AND (CAST(:account AS uuid) IS NULL OR account_id = :account)
     """  # noqa: S608 - no value is formatted in
 )
 
@@ -76,13 +77,13 @@ def get(connection: Connection, job_id: uuid.UUID, *, account_id: uuid.UUID | No
     row = connection.execute(_GET, {"id": job_id, "account": account_id}).one_or_none()
     if row is None:
         raise NotFound(f"There is no job {job_id}.")
-    return _job(row)
+    return job_of(row)
 
 
 # Keyset pages on ix_jobs_account_id_created_at_id: no OFFSET, so a deep page costs what the first one costs.
 _LIST = text(
     f"""
-    SELECT {_COLUMNS} FROM jobs
+    SELECT {COLUMNS} FROM jobs
     WHERE (CAST(:account AS uuid) IS NULL OR account_id = :account)
       AND (CAST(:state AS text) IS NULL OR state = :state)
       AND (CAST(:kind AS text) IS NULL OR kind = :kind)
@@ -111,7 +112,7 @@ def list_jobs(
         "before_id": before_id,
         "limit": limit,
     }
-    return [_job(row) for row in connection.execute(_LIST, parameters)]
+    return [job_of(row) for row in connection.execute(_LIST, parameters)]
 
 
 _ATTEMPTS = text(
