@@ -47,8 +47,11 @@ class Jobs:
             submit(connection, [job])
         return job.id
 
-    def attempt(self, job_id: uuid.UUID, *, stop_after_steps: int = 10**9) -> Any:
-        """One attempt. Returns the result; raises what the handler raised, after recording it."""
+    def attempt(self, job_id: uuid.UUID, *, stop_after_steps: int = 10**9, complete: bool = True) -> Any:
+        """One attempt. Returns the result; raises what the handler raised, after recording it.
+
+        Without `complete` the worker is gone just before it would have completed the job.
+        """
         with self.engine.begin() as connection:
             connection.execute(text("UPDATE jobs SET state = 'queued' WHERE state = 'scheduled'"))
             dispatch.mark_for_dispatch(connection, registry, window=1_000)
@@ -73,6 +76,10 @@ class Jobs:
                     delay_seconds=kind.retry.delay(claimed.tries) if delay is None else delay,
                 )
             raise
+        if not complete:
+            with self.engine.begin() as connection:
+                assert lease.give_back(connection, [claimed.fence])
+            return None
         value = result.model_dump(mode="json") if isinstance(result, BaseModel) else result
         progress = None if context.progress is None else context.progress.as_dict()
         with self.engine.begin() as connection:

@@ -1,7 +1,7 @@
 """Subscriptions: what can be made, who sees them, and the secret that is shown once."""
 
-import threading
 import uuid
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -12,6 +12,7 @@ from taskhub_core.events.schema import EVENT_TYPES
 from taskhub_core.ids import new_id
 from taskhub_core.webhooks import service
 from taskhub_core.webhooks.service import MAX_PER_ACCOUNT, NewWebhook
+from taskhub_local.testing import wait_for
 
 
 def _create(engine: Engine, account_id: uuid.UUID, url: str = "https://hooks.example/x", **options: Any) -> NewWebhook:
@@ -48,22 +49,22 @@ def test_private_addresses_need_the_setting(engine: Engine, account_id: uuid.UUI
 def test_there_is_a_limit_also_for_requests_at_the_same_time(engine: Engine, account_id: uuid.UUID) -> None:
     for _ in range(MAX_PER_ACCOUNT - 1):
         _create(engine, account_id)
-    refused: list[Conflict] = []
-
-    def create() -> None:
-        try:
-            _create(engine, account_id)
-        except Conflict as error:
-            refused.append(error)
-
-    threads = [threading.Thread(target=create) for _ in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert len(refused) == 3
+    with ThreadPoolExecutor(1) as other, engine.begin() as connection:
+        options = {"url": "https://hooks.example/", "event_types": (), "allow_private_addresses": False}
+        service.create(connection, account_id, **options)
+        second = other.submit(_create, engine, account_id)
+        wait_for(lambda: second.done() or _is_waiting(engine), message="the second request neither waits nor ends")
+        connection.commit()
+        with pytest.raises(Conflict, match="20 webhooks"):
+            second.result(10)
     with engine.connect() as connection:
         assert len(service.list_webhooks(connection, account_id)) == MAX_PER_ACCOUNT
+
+
+def _is_waiting(engine: Engine) -> bool:
+    query = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query ~ 'FOR NO KEY UPDATE'"
+    with engine.connect() as connection:
+        return bool(connection.execute(text(query)).scalar())
 
 
 def test_other_accounts_webhooks_do_not_exist(engine: Engine, account_id: uuid.UUID, make_account: Any) -> None:

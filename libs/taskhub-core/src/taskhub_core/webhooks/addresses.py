@@ -152,8 +152,7 @@ def _look_up(host: str, port: int, timeout_seconds: float) -> list[Address]:
         except (OSError, UnicodeError) as error:
             answers.put(error)
         else:
-            # A scope id (fe80::1%eth0) cannot make an address public.
-            answers.put([ip_address(str(entry[4][0]).partition("%")[0]) for entry in found])
+            answers.put([ip_address(str(entry[4][0])) for entry in found])
 
     threading.Thread(target=ask, name="webhook-name", daemon=True).start()
     try:
