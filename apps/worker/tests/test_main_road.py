@@ -1,8 +1,6 @@
 """From a submitted row to a finished job, through the real dispatcher, Redis and worker."""
 
-import time
-
-from conftest import Jobs, Start
+from worker_harness import Jobs, Start
 
 
 def test_a_submitted_job_runs_and_its_effect_is_committed_with_it(jobs: Jobs, start: Start) -> None:

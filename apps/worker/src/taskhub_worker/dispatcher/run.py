@@ -13,16 +13,24 @@ from taskhub_core.telemetry import logs, tracing
 from taskhub_core.telemetry.health import HealthServer
 from taskhub_worker.cli import VERSION
 from taskhub_worker.database import ConnectionWatch, watched_engine
+from taskhub_worker.dispatcher.broker import BrokerView
+from taskhub_worker.dispatcher.gauges_loop import GaugesLoop
 from taskhub_worker.dispatcher.jobs_loop import JobsLoop
 from taskhub_worker.dispatcher.listener import Listener, can_listen
 from taskhub_worker.dispatcher.loop import Loop
+from taskhub_worker.dispatcher.lost_loop import LostLoop
+from taskhub_worker.dispatcher.outbox_loop import OutboxLoop
 from taskhub_worker.dispatcher.publisher import Publisher
+from taskhub_worker.dispatcher.rescue_loop import RescueLoop
+from taskhub_worker.dispatcher.retention_loop import RetentionLoop
 from taskhub_worker.dispatcher.settings import DispatcherSettings
+from taskhub_worker.dispatcher.sqs import EventQueue
 
 log = structlog.get_logger(__name__)
 
 SERVICE = "taskhub-dispatcher"
 _TRANSACTION_SECONDS = 8.0
+_OUTBOX_TRANSACTION_SECONDS = 20.0
 _STOP_SECONDS = 10.0
 
 
@@ -35,7 +43,16 @@ class Dispatcher:
         kinds = registry.load(settings.job_kind_modules)
         check_limits(kinds, settings)
         self.jobs = JobsLoop(settings, self._engine("jobs"), kinds, Publisher(make_celery(settings, settings), kinds))
-        self.loops: Sequence[Loop] = (self.jobs,)
+        queues = [EventQueue(settings, name) for name in (settings.sqs_queue_name, settings.sqs_dlq_name)]
+        events = EventQueue(settings, settings.sqs_queue_name, connections=settings.outbox_senders)
+        self.loops: Sequence[Loop] = (
+            self.jobs,
+            OutboxLoop(settings, self._engine("outbox", limit_seconds=_OUTBOX_TRANSACTION_SECONDS), events),
+            RescueLoop(settings, self._engine("rescue"), kinds),
+            LostLoop(settings, self._engine("lost"), BrokerView(settings)),
+            RetentionLoop(settings, self._engine("retention")),
+            GaugesLoop(settings, self._engine("gauges"), BrokerView(settings), queues),
+        )
         self._listener = Listener(settings, self.jobs.wake) if can_listen(settings) else None
         self._started = False
 

@@ -1,6 +1,7 @@
 """Runs the jobs of one message: claim together, handle one after the other, complete together."""
 
 import time
+import traceback
 import uuid
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -195,7 +196,9 @@ class Executor:
         if isinstance(error, SoftLimitExceeded):
             described["message"] = f"The job ran longer than {kind.soft_limit_seconds:g} s."
         if not isinstance(error, (PermanentError, RetryLater, SoftLimitExceeded)):
-            log.warning("the handler failed", exc_info=error)
+            # Where, without the values that a rendered exception would show.
+            where = traceback.format_tb(error.__traceback__)
+            log.warning("the handler failed", error=described["message"], error_type=described["type"], where=where)
         return Failed(described, permanent=permanent, delay_seconds=delay)
 
     @staticmethod

@@ -58,6 +58,7 @@ def engine_options(settings: DatabaseSettings, *, application_name: str, direct:
         "pool_recycle": 1_800,
         "pool_pre_ping": True,
         "pool_use_lifo": True,  # idle connections grow old and are recycled instead of all being kept warm
+        "hide_parameters": True,  # an error's text would show them: bodies, tokens
         "json_serializer": to_json,
         "json_deserializer": orjson.loads,
     }

@@ -25,10 +25,10 @@ class JobSettings(CoreSettings):
         "pod's terminationGracePeriodSeconds.",
     )
     broker_visibility_timeout_seconds: int = Field(
-        default=7_200,
+        default=43_200,
         gt=0,
         description="After this time the broker gives a message that nobody acknowledged to another worker. More than "
-        "the hard limit of every job kind.",
+        "the hard limit of every job kind. Nothing waits for it: leases find dead workers much sooner.",
     )
     job_kind_modules: tuple[str, ...] = Field(
         default=(), description="Modules with further job kinds, as a JSON list of import names."

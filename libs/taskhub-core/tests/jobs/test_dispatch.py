@@ -1,0 +1,144 @@
+"""What the dispatcher's queries promise."""
+
+import threading
+import uuid
+from datetime import UTC, datetime, timedelta
+
+from sqlalchemy import Engine, text
+
+from taskhub_core.jobs import dispatch, lease
+from taskhub_core.jobs.lease import Completion
+from taskhub_core.jobs.registry import registry
+from taskhub_core.jobs.submit import NewJob, submit
+
+
+def _submit(engine: Engine, account_id: uuid.UUID, kind: str, *, count: int = 1, priority: int = 5) -> list[uuid.UUID]:
+    jobs = [NewJob(account_id=account_id, kind=kind, args={}, priority=priority) for _ in range(count)]
+    with engine.begin() as connection:
+        submit(connection, jobs)
+    return [job.id for job in jobs]
+
+
+def _mark(engine: Engine, window: int = 1_000) -> list[uuid.UUID]:
+    with engine.begin() as connection:
+        return [job.job_id for job in dispatch.mark_for_dispatch(connection, registry, window=window)]
+
+
+def test_the_broker_holds_a_window_and_higher_priorities_come_first(engine: Engine, account_id: uuid.UUID) -> None:
+    low = _submit(engine, account_id, "engine.plain", count=3, priority=1)
+    high = _submit(engine, account_id, "engine.plain", count=2, priority=9)
+    assert _mark(engine, window=3) == [*sorted(high), low[0]]
+    assert _mark(engine, window=3) == []
+    with engine.begin() as connection:
+        lease.claim(connection, high, worker="w", lease_seconds=10)
+    assert _mark(engine, window=3) == low[1:]
+
+
+def test_a_concurrency_limit_is_exact_with_two_dispatchers(engine: Engine, account_id: uuid.UUID) -> None:
+    count = 30
+    _submit(engine, account_id, "engine.limited", count=count)
+    busy: list[int] = []
+    done: list[uuid.UUID] = []
+    lock = threading.Lock()
+    end = threading.Event()
+
+    def dispatcher() -> None:
+        while not end.is_set():
+            for job_id in _mark(engine):
+                worker(job_id)
+
+    def worker(job_id: uuid.UUID) -> None:
+        with engine.begin() as connection:
+            (claimed,) = lease.claim(connection, [job_id], worker="w", lease_seconds=60)
+        query = "SELECT count(*) FROM jobs WHERE state = 'running' OR (state = 'queued' AND dispatched_at IS NOT NULL)"
+        with engine.begin() as connection:
+            in_use = int(connection.execute(text(query)).scalar_one())
+        with engine.begin() as connection:
+            lease.complete(connection, [Completion(claimed.fence)])
+        with lock:
+            busy.append(in_use)
+            done.append(job_id)
+            if len(done) == count:
+                end.set()
+
+    threads = [threading.Thread(target=dispatcher) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert len(set(done)) == count == len(done)
+    assert max(busy) <= 2
+
+
+def test_two_dispatchers_never_mark_the_same_job(engine: Engine, account_id: uuid.UUID) -> None:
+    ids = _submit(engine, account_id, "engine.plain", count=200)
+    marked: list[uuid.UUID] = []
+    lock = threading.Lock()
+    barrier = threading.Barrier(4)
+
+    def dispatcher() -> None:
+        barrier.wait()
+        for _ in range(20):
+            found = _mark(engine, window=200)
+            with lock:
+                marked.extend(found)
+
+    threads = [threading.Thread(target=dispatcher) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert sorted(marked) == sorted(ids)
+
+
+def test_a_second_delivery_claims_nothing_and_waits_for_nobody(engine: Engine, account_id: uuid.UUID) -> None:
+    (job_id,) = _submit(engine, account_id, "engine.plain")
+    _mark(engine)
+    with engine.connect() as first, first.begin():
+        assert len(lease.claim(first, [job_id], worker="first", lease_seconds=10)) == 1
+        with engine.begin() as second:
+            assert lease.claim(second, [job_id], worker="second", lease_seconds=10) == []
+
+
+def test_a_stale_message_of_an_unmarked_job_claims_nothing(engine: Engine, account_id: uuid.UUID) -> None:
+    (job_id,) = _submit(engine, account_id, "engine.plain")
+    _mark(engine)
+    with engine.begin() as connection:
+        assert dispatch.unmark(connection, [job_id]) == 1
+        assert lease.claim(connection, [job_id], worker="w", lease_seconds=10) == []
+
+
+def test_what_another_dispatcher_has_just_marked_anew_is_left_alone(engine: Engine, account_id: uuid.UUID) -> None:
+    (job_id,) = _submit(engine, account_id, "engine.plain")
+    _mark(engine)
+    with engine.begin() as connection:
+        assert dispatch.unmark(connection, [job_id], older_than_seconds=5.0) == 0
+        assert dispatch.unmark_before(connection, datetime.now(UTC) - timedelta(seconds=30)) == 0
+
+
+def test_late_worker_cannot_overwrite_a_reclaimed_job(engine: Engine, account_id: uuid.UUID) -> None:
+    (job_id,) = _submit(engine, account_id, "engine.plain")
+    _mark(engine)
+    with engine.begin() as connection:
+        (late,) = lease.claim(connection, [job_id], worker="late", lease_seconds=0.001)
+    with engine.begin() as connection:
+        (rescued,) = dispatch.rescue_expired(connection, limit=10)
+    assert (rescued.job_id, rescued.state, rescued.error["type"]) == (job_id, "queued", "LeaseExpired")
+    _mark(engine)
+    with engine.begin() as connection:
+        (second,) = lease.claim(connection, [job_id], worker="second", lease_seconds=60)
+    with engine.begin() as connection:
+        assert lease.complete(connection, [Completion(late.fence, {"by": "late"})]) == frozenset()
+        assert lease.complete(connection, [Completion(second.fence, {"by": "second"})]) == {second.fence}
+        assert lease.succeeded(connection, [late.fence, second.fence]) == {second.fence}
+
+
+def test_an_expired_attempt_of_a_cancelled_job_ends_it(engine: Engine, account_id: uuid.UUID) -> None:
+    (job_id,) = _submit(engine, account_id, "engine.plain")
+    _mark(engine)
+    with engine.begin() as connection:
+        lease.claim(connection, [job_id], worker="w", lease_seconds=0.001)
+        connection.execute(text("UPDATE jobs SET cancel_requested_at = now()"))
+    with engine.begin() as connection:
+        (rescued,) = dispatch.rescue_expired(connection, limit=10)
+    assert rescued.state == "cancelled"
