@@ -52,6 +52,8 @@ def _parser() -> argparse.ArgumentParser:
     logs.add_argument("-n", "--lines", type=int, default=20, help="lines of each (%(default)s)")
     logs.set_defaults(command=_logs)
 
+    commands.add_parser("demo", help="drive the main job end to end on sample files").set_defaults(command=_demo)
+    commands.add_parser("reindex", help="build the search index anew").set_defaults(command=_reindex)
     commands.add_parser("fetch", help="get Elasticsearch ahead of time").set_defaults(command=_fetch)
     commands.add_parser("settings", help="list every setting as Markdown").set_defaults(command=_settings)
     return parser
@@ -93,6 +95,18 @@ def _logs(arguments: argparse.Namespace) -> int:
     from taskhub_local.commands.inspect import logs
 
     return logs(_state(arguments), arguments.names, follow=arguments.follow, lines=arguments.lines)
+
+
+def _demo(arguments: argparse.Namespace) -> int:
+    from taskhub_local.demo.run import demo
+
+    return demo(_state(arguments))
+
+
+def _reindex(arguments: argparse.Namespace) -> int:
+    from taskhub_local.commands.reindex import reindex
+
+    return reindex(_state(arguments))
 
 
 def _fetch(_: argparse.Namespace) -> int:
