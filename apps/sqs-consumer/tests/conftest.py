@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 import orjson
 import pytest
+import structlog
 from elasticsearch import Elasticsearch
 from sqlalchemy import Engine, text
 
@@ -23,6 +24,15 @@ from taskhub_core.tasks.task import Task
 from taskhub_local.testing import SqsQueueNames, wait_for
 from taskhub_sqs_consumer.consumer import Consumer
 from taskhub_sqs_consumer.settings import ConsumerSettings
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _short_tracebacks() -> None:
+    """structlog's default renders each traceback for seconds, while the messages of its batch are hidden."""
+    renderer = structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback)
+    structlog.configure(
+        processors=[structlog.contextvars.merge_contextvars, structlog.processors.add_log_level, renderer]
+    )
 
 
 @pytest.fixture(scope="session")

@@ -26,8 +26,6 @@ _log = structlog.get_logger(__name__)
 
 type RunUnit = Callable[[Callable[[Connection], Effects]], Effects]
 
-_MAX_RETRY_SECONDS = 60
-
 
 @dataclass(frozen=True, slots=True)
 class Index:
@@ -40,11 +38,20 @@ class Index:
 class BatchProcessor:
     """Does the work; shared by all receivers."""
 
-    def __init__(self, queue: EventQueue, dead_letters: EventQueue, *, run_unit: RunUnit, index: Index | None) -> None:
+    def __init__(
+        self,
+        queue: EventQueue,
+        dead_letters: EventQueue,
+        *,
+        run_unit: RunUnit,
+        index: Index | None,
+        max_retry_seconds: int,
+    ) -> None:
         self._queue = queue
         self._dead_letters = dead_letters
         self._run_unit = run_unit
         self._index = index
+        self._max_retry_seconds = max_retry_seconds
 
     def sort_out(self, messages: Sequence[Message]) -> list[Arrival]:
         """Moves what is no event to the DLQ, and returns the rest. Raises QueueUnavailable."""
@@ -132,4 +139,4 @@ class BatchProcessor:
         message = arrival.message
         with incoming(arrival.event.context, span="event.failed", event_id=str(arrival.event.event_id)):
             _log.error("event failed, it will come again", receives=message.receive_count, exc_info=error)
-        self._queue.set_visibility([message], min(2**message.receive_count, _MAX_RETRY_SECONDS))
+        self._queue.set_visibility([message], min(2**message.receive_count, self._max_retry_seconds))

@@ -52,7 +52,11 @@ class Consumer:
         self._keeper = VisibilityKeeper(queue, visibility_seconds=settings.consumer_visibility_seconds)
         self._gate = Gate(self._probes(), queue_name=settings.sqs_queue_name, stopping=self._stopping)
         processor = BatchProcessor(
-            queue, EventQueue(commands, settings.sqs_dlq_name), run_unit=self._run_unit, index=self._index
+            queue,
+            EventQueue(commands, settings.sqs_dlq_name),
+            run_unit=self._run_unit,
+            index=self._index,
+            max_retry_seconds=settings.consumer_retry_seconds,
         )
         self._receivers = [
             Receiver(

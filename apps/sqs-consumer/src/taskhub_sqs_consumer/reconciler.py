@@ -64,7 +64,14 @@ def _reconcile(settings: ConsumerSettings, *, repair: bool, stopping: threading.
     engine = make_engine(settings, application_name="taskhub-reconcile")
     client = make_client(settings, timeout_seconds=_TIMEOUT_SECONDS)
     try:
-        result = reconcile(engine, client, settings.search_alias, repair=repair, check=check)
+        result = reconcile(
+            engine,
+            client,
+            settings.search_alias,
+            repair=repair,
+            grace_seconds=settings.reconcile_grace_seconds,
+            check=check,
+        )
         if repair:
             purge_tombstones(client, settings.search_alias)
         return result

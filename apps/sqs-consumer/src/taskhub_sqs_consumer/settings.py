@@ -29,9 +29,22 @@ class ConsumerSettings(DatabaseSettings, QueueSettings, SearchSettings, Telemetr
         description="How long messages are kept while PostgreSQL or Elasticsearch is away, before they are given back. "
         "Shorter outages then cost no receive count.",
     )
+    consumer_retry_seconds: int = Field(
+        default=60,
+        ge=0,
+        le=43_200,
+        description="An event that fails by itself comes again after 2, 4, 8 ... seconds, at most this many. After as "
+        "many receives as the queue allows, SQS moves it to the DLQ.",
+    )
     consumer_unit_seconds: float = Field(
         default=8.0, gt=0, description="How long PostgreSQL may take for one batch, repeats included."
     )
     consumer_index_timeout_seconds: float = Field(
         default=10.0, gt=0, description="How long Elasticsearch may take for one batch."
+    )
+    reconcile_grace_seconds: float = Field(
+        default=5.0,
+        ge=0,
+        description="`reconcile` takes a difference for drift only if it is still there after so long: the time that "
+        "an event may take from PostgreSQL to the index.",
     )

@@ -52,6 +52,7 @@ def test_it_builds_the_index_and_then_repairs_it(
     _add_tasks(engine, account_id, 2)
     repaired = searching.run(account_id, "search.reindex", mode="repair")
     assert (repaired["missing"], repaired["repaired"]) == (2, 2)
+    client.indices.refresh(index=search_alias)
     assert client.count(index=search_alias)["count"] == 5
 
 

@@ -126,7 +126,7 @@ class EventQueue:
             WaitTimeSeconds=wait_seconds,
             VisibilityTimeout=visibility_seconds,
             MessageSystemAttributeNames=["ApproximateReceiveCount", "SentTimestamp"],
-            MessageAttributeNames=["taskhub_*"],
+            MessageAttributeNames=[_REASON, _DETAIL],
         )
         return [_message(raw) for raw in answer.get("Messages", [])]
 

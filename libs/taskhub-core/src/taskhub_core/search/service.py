@@ -1,6 +1,7 @@
 """Search as the API asks for it: from Elasticsearch, or from PostgreSQL while that is slow or away."""
 
 import asyncio
+import uuid
 from collections.abc import Awaitable, Callable
 from typing import Protocol, Self
 
@@ -11,10 +12,12 @@ from sqlalchemy import Connection
 from taskhub_core.search.breaker import BreakerState, CircuitBreaker
 from taskhub_core.search.client import SearchFailure, classify, make_async_client
 from taskhub_core.search.cursor import Cursor, CursorExpired, read_cursor
+from taskhub_core.search.document import from_hit
 from taskhub_core.search.fallback import search_tables
 from taskhub_core.search.query import PartialAnswer, search_index
 from taskhub_core.search.request import Found, SearchAnswer, SearchRequest, Source
 from taskhub_core.settings import SearchSettings
+from taskhub_core.tasks.task import Task
 from taskhub_core.telemetry import metrics
 
 _log = structlog.get_logger(__name__)
@@ -22,6 +25,8 @@ _log = structlog.get_logger(__name__)
 _PROBE_SECONDS = 1.0
 _PROBE_SECONDS_MAX = 4.0
 """A returned Elasticsearch is noticed within this time; the promise is 10 s."""
+_GET_SECONDS = 0.15
+"""The client has waited for PostgreSQL already, and is promised an answer within 2 s."""
 
 
 class RunUnit(Protocol):
@@ -83,6 +88,24 @@ class SearchService:
                 raise CursorExpired from away
             return await self._from_tables(request, None, degraded_because=away.reason)
         return _answer(found, Source.ELASTICSEARCH)
+
+    async def get_task(self, account_id: uuid.UUID, task_id: uuid.UUID) -> Task | None:
+        """The task as the index has it, for a reader whom PostgreSQL did not answer; label it stale.
+
+        None when the index does not answer at once, or does not have the task, which then proves nothing.
+        """
+        if self._client is None or not self._breaker.lets_through:
+            return None
+        try:
+            async with asyncio.timeout(_GET_SECONDS):
+                found = await self._client.get(index=self._alias, id=str(task_id))
+        except (ApiError, TransportError, TimeoutError) as error:
+            _log.info("the index could not stand in for PostgreSQL", reason=classify(error))
+            return None
+        source = found["_source"]
+        if source["deleted"] or source["account_id"] != str(account_id):
+            return None
+        return from_hit(source)
 
     async def close(self) -> None:
         """Stops the probe and closes the connections."""

@@ -1,0 +1,158 @@
+"""While PostgreSQL or Elasticsearch is away: nothing is received in vain, nothing is lost, and it goes on by itself."""
+
+from collections.abc import Iterator
+
+import httpx
+import pytest
+from elasticsearch import Elasticsearch
+from prometheus_client import REGISTRY
+
+from taskhub_core.events.queue import EventQueue
+from taskhub_core.search.index import indices_behind
+from taskhub_local.testing import wait_for
+from taskhub_local.testing.proxy import TcpProxy
+from taskhub_sqs_consumer.settings import ConsumerSettings
+
+from .conftest import RunConsumer, World, documents, wait_drained
+
+
+@pytest.fixture
+def elasticsearch_proxy(elasticsearch_url: str) -> Iterator[TcpProxy]:
+    with TcpProxy(elasticsearch_url) as proxy:
+        yield proxy
+
+
+@pytest.fixture
+def postgres_proxy(clean_database: str) -> Iterator[TcpProxy]:
+    with TcpProxy(clean_database) as proxy:
+        yield proxy
+
+
+def _paused(settings: ConsumerSettings) -> bool:
+    return REGISTRY.get_sample_value("taskhub_consumer_paused", {"queue": settings.sqs_queue_name}) == 1
+
+
+def _wait_running(settings: ConsumerSettings) -> None:
+    wait_for(lambda: not _paused(settings), deadline_seconds=20, message="receiving did not go on")
+
+
+def _receive_counts(queue: EventQueue, expected: int) -> list[int]:
+    """The receive counts of all messages, without this receive."""
+    counts: dict[str, int] = {}
+
+    def all_seen() -> bool:
+        messages = queue.receive(visibility_seconds=5)
+        counts.update({message.id: message.receive_count - 1 for message in messages})
+        return len(counts) == expected
+
+    wait_for(all_seen, deadline_seconds=10, message="not all messages are in the queue")
+    return sorted(counts.values())
+
+
+def test_while_elasticsearch_is_away_receive_counts_do_not_rise(
+    world: World,
+    queue: EventQueue,
+    index: Elasticsearch,
+    settings: ConsumerSettings,
+    run_consumer: RunConsumer,
+    elasticsearch_proxy: TcpProxy,
+) -> None:
+    with run_consumer(
+        elasticsearch_url=elasticsearch_proxy.url, consumer_receivers=1, consumer_hold_seconds=0
+    ) as consumer:
+        _wait_running(settings)
+        elasticsearch_proxy.refuse()
+        tasks = world.create(*(f"Before {n}" for n in range(3)))
+        world.publish()
+        wait_for(lambda: _paused(settings), message="receiving was not paused")
+        tasks += world.create(*(f"During {n}" for n in range(3)))
+        world.publish()
+        health = f"http://127.0.0.1:{consumer.health.port}/livez"
+        assert httpx.get(health).status_code == 200, "an outage must not have the consumer restarted"
+        # Those in the batch that met the outage were received once, perhaps; nothing else was, however long it lasts.
+        counts = _receive_counts(queue, 6)
+        assert counts[:3] == [0, 0, 0]
+        assert counts[3:] <= [1, 1, 1]
+        assert len(world.feed()) == 0
+        elasticsearch_proxy.restore()
+        _wait_running(settings)
+        wait_drained(queue)
+    assert documents(index, settings.search_alias).keys() == {str(task.id) for task in tasks}
+    assert len(world.feed()) == 6
+
+
+def test_a_short_outage_costs_no_receive_at_all(
+    world: World,
+    queue: EventQueue,
+    settings: ConsumerSettings,
+    run_consumer: RunConsumer,
+    elasticsearch_proxy: TcpProxy,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    seen: list[int] = []
+    receive = EventQueue.receive
+
+    def counting(self: EventQueue, **options: int) -> object:
+        messages = receive(self, **options)
+        seen.extend(message.receive_count for message in messages)
+        return messages
+
+    monkeypatch.setattr(EventQueue, "receive", counting)
+    with run_consumer(elasticsearch_url=elasticsearch_proxy.url):
+        _wait_running(settings)
+        elasticsearch_proxy.refuse()
+        world.create("Held")
+        world.publish()
+        wait_for(lambda: _paused(settings), message="receiving was not paused")
+        elasticsearch_proxy.restore()
+        wait_drained(queue)
+    assert seen == [1]
+
+
+@pytest.mark.parametrize("fault", ["refuse", "freeze"])
+def test_postgresql_away_pauses_and_everything_arrives_when_it_is_back(
+    world: World,
+    queue: EventQueue,
+    settings: ConsumerSettings,
+    run_consumer: RunConsumer,
+    postgres_proxy: TcpProxy,
+    fault: str,
+) -> None:
+    with run_consumer(database_url=postgres_proxy.url, consumer_unit_seconds=1):
+        _wait_running(settings)
+        getattr(postgres_proxy, fault)()
+        world.create(*(f"Task {n}" for n in range(5)))
+        world.publish()
+        wait_for(lambda: _paused(settings), deadline_seconds=15, message="receiving was not paused")
+        assert world.feed() == []
+        postgres_proxy.restore()
+        wait_drained(queue)
+    assert len(world.feed()) == 5
+
+
+def test_a_deleted_index_is_built_anew_with_everything_in_it(
+    world: World, queue: EventQueue, index: Elasticsearch, settings: ConsumerSettings, run_consumer: RunConsumer
+) -> None:
+    tasks = world.create(*(f"Task {n}" for n in range(5)))
+    world.publish()
+    with run_consumer():
+        wait_drained(queue)
+        for name in indices_behind(index, settings.search_alias):
+            index.indices.delete(index=name)
+        tasks += world.create("The event that finds out")
+        world.publish()
+        wait_drained(queue)
+    assert documents(index, settings.search_alias).keys() == {str(task.id) for task in tasks}
+
+
+def test_sqs_away_is_waited_out(
+    world: World, queue: EventQueue, settings: ConsumerSettings, run_consumer: RunConsumer, sqs_endpoint_url: str
+) -> None:
+    with TcpProxy(sqs_endpoint_url) as proxy, run_consumer(sqs_endpoint_url=proxy.url):
+        _wait_running(settings)
+        proxy.refuse()
+        world.create("Late")
+        world.publish()
+        proxy.restore()
+        wait_drained(queue)
+    assert len(world.feed()) == 1
