@@ -4,13 +4,15 @@ import uuid
 from datetime import datetime
 from typing import Annotated, Any, Self
 
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Query, Request, Response
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
 from sqlalchemy import Connection
 
 from taskhub_api.answers import Answer, Write, to_json
 from taskhub_api.dependencies import CurrentCaller, Cursor, Db, ExpectedVersion, Limit, etag
 from taskhub_api.routes.documented import problems
+from taskhub_core.errors import Unavailable
+from taskhub_core.search.service import SearchService
 from taskhub_core.tasks import service
 from taskhub_core.tasks.formats.draft import EXTERNAL_ID_CHARS, NOTES_CHARS, TAGS_PER_TASK, TITLE_CHARS, TaskDraft
 from taskhub_core.tasks.listing import Sort, TaskFilter, list_tasks
@@ -187,10 +189,28 @@ async def list_(
     return Response(to_json(await database.run(work)), media_type="application/json")
 
 
-@router.get("/{task_id}", response_model=TaskOut, responses=problems(401, 404), summary="Get a task")
-async def get_task(task_id: uuid.UUID, caller: CurrentCaller, database: Db) -> Response:
-    """The task, with its version as ETag."""
-    task = await database.run(lambda connection: service.get(connection, caller.account_id, task_id))
+_STALE = {
+    "description": "The task.",
+    "headers": {
+        "TaskHub-Stale": {
+            "description": "`true` when PostgreSQL is away and the search index answered: the task may have changed.",
+            "schema": {"type": "string"},
+        }
+    },
+}
+
+
+@router.get("/{task_id}", response_model=TaskOut, responses={200: _STALE, **problems(401, 404)}, summary="Get a task")
+async def get_task(task_id: uuid.UUID, caller: CurrentCaller, database: Db, request: Request) -> Response:
+    """The task, with its version as ETag. While PostgreSQL is away the search index answers (`TaskHub-Stale: true`)."""
+    try:
+        task = await database.run(lambda connection: service.get(connection, caller.account_id, task_id))
+    except Unavailable:
+        search: SearchService = request.app.state.search
+        indexed = await search.get_task(caller.account_id, task_id)
+        if indexed is None:
+            raise
+        return _single(200, indexed, **{"TaskHub-Stale": "true"}).response()
     return _single(200, task).response()
 
 
