@@ -13,15 +13,18 @@ from taskhub_api.settings import ApiSettings
 from taskhub_core.accounts import service
 from taskhub_core.database import unit_of_work
 from taskhub_core.database.engine import make_engine, sqlalchemy_url
-from taskhub_core.database.migrate import upgrade
+from taskhub_core.database.migrate import set_role_defaults, upgrade
 from taskhub_core.ids import new_id
 from taskhub_core.settings import DatabaseSettings
 from taskhub_core.settings_listing import listing
 
 
 def migrate() -> None:
-    """Brings the database to the newest schema."""
-    upgrade(sqlalchemy_url(DatabaseSettings(), direct=True))
+    """Brings the database to the newest schema; behind a pooler, sets our timeouts as the role's defaults too."""
+    settings = DatabaseSettings()
+    upgrade(sqlalchemy_url(settings, direct=True))
+    if settings.database_pooler == "transaction":
+        set_role_defaults(settings)
 
 
 def create_operator(email: str) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from contextvars import ContextVar
 from typing import Any
 
 from sqlalchemy import Connection
@@ -9,21 +10,48 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
-from taskhub_core.database.abort import abort
+from taskhub_api.freshness import check_at_checkout
+from taskhub_core.database.abort import DriverConnection, abort_driver
 from taskhub_core.database.engine import engine_options, sqlalchemy_url
-from taskhub_core.database.failures import classify
+from taskhub_core.database.failures import Failure, classify
 from taskhub_core.database.unit_of_work import RETRIED, Backoff
 from taskhub_core.errors import OutcomeUnknown, Unavailable
 from taskhub_core.settings import DatabaseSettings
 from taskhub_core.telemetry import metrics
 
 
+class _Abandoned(Exception):
+    """Nobody waits for this unit any more: it must not commit."""
+
+
+class _Attempt:
+    """What is known of a unit under way, for whoever has to leave it behind."""
+
+    __slots__ = ("abandoned", "committing", "driver", "unknown")
+
+    def __init__(self) -> None:
+        self.driver: DriverConnection | None = None
+        """The connection that it uses, or last used."""
+        self.committing = False
+        self.unknown = False
+        """A COMMIT was lost and has not been looked up yet."""
+        self.abandoned = False
+
+    def stop_if_abandoned(self) -> None:
+        if self.abandoned:
+            raise _Abandoned
+
+
+_current: ContextVar[_Attempt | None] = ContextVar("unit of work", default=None)
+
+
 class Database:
     """Runs units of work. A unit is a plain function of a Connection, the same kind that workers run."""
 
     def __init__(self, settings: DatabaseSettings, *, deadline_seconds: float) -> None:
-        options = engine_options(settings, application_name="taskhub-api")
+        options = engine_options(settings, application_name="taskhub-api") | {"pool_pre_ping": False}
         self.engine: AsyncEngine = create_async_engine(sqlalchemy_url(settings), **options)
+        check_at_checkout(self.engine.sync_engine, before=_remember_connection)
         self._deadline_seconds = deadline_seconds
         self._backoff = Backoff()
         self._abandoned: set[asyncio.Task[Any]] = set()
@@ -47,17 +75,17 @@ class Database:
             if not unit.done():  # the deadline, or a client that went away
                 self._abandon(unit, attempt)
         if unit in self._abandoned:
-            if attempt.committing:
+            if attempt.committing or attempt.unknown:
                 raise OutcomeUnknown("PostgreSQL did not confirm the change in time.", dependency="postgresql")
             raise Unavailable("PostgreSQL did not answer in time.", dependency="postgresql")
         return unit.result()
 
-    def _abandon(self, unit: asyncio.Task[Any], attempt: "_Attempt") -> None:
+    def _abandon(self, unit: asyncio.Task[Any], attempt: _Attempt) -> None:
         """Leaves the unit behind: its connection is broken, so that it ends by itself, and its end is looked at."""
         attempt.abandoned = True
         self._abandoned.add(unit)
-        if attempt.connection is not None:
-            abort(attempt.connection)  # breaking it does not change what the server makes of a COMMIT under way
+        if attempt.driver is not None:
+            abort_driver(attempt.driver)  # breaking it does not change what the server makes of a COMMIT under way
 
         def forget(ended: asyncio.Task[Any]) -> None:
             self._abandoned.discard(ended)
@@ -70,39 +98,46 @@ class Database:
         self,
         work: Callable[[Connection], T],
         recover: Callable[[Connection], T | None] | None,
-        attempt: "_Attempt",
+        attempt: _Attempt,
     ) -> T:
+        _current.set(attempt)
         failures = 0
-        unknown = False
         while True:
+            attempt.stop_if_abandoned()
             try:
-                if unknown and recover is not None:
-                    found = await self._once(recover, _Attempt())
-                    metrics.DATABASE_UNKNOWN_COMMITS.labels(found="done" if found is not None else "not done").inc()
+                if attempt.unknown and recover is not None:
+                    found = await self._look_up(recover, attempt)
                     if found is not None:
                         return found
-                    unknown = False
                 return await self._once(work, attempt)
             except (DBAPIError, PoolTimeout) as error:
                 failure = classify(error)
                 if failure not in RETRIED or attempt.abandoned:
                     raise
-                if attempt.committing:
+                if attempt.committing and failure is Failure.UNAVAILABLE:
                     if recover is None:
                         metrics.DATABASE_UNKNOWN_COMMITS.labels(found="not looked up").inc()
                         raise OutcomeUnknown(
                             "The connection to PostgreSQL was lost while committing.", dependency="postgresql"
                         ) from error
-                    unknown = True
+                    attempt.unknown = True
                 failures += 1
                 metrics.DATABASE_RETRIES.labels(reason=failure.value).inc()
-                attempt.connection, attempt.committing = None, False
+                attempt.driver, attempt.committing = None, False
                 await asyncio.sleep(self._backoff.delay(failures))
 
-    async def _once[T](self, work: Callable[[Connection], T], attempt: "_Attempt") -> T:
+    async def _look_up[T](self, recover: Callable[[Connection], T | None], attempt: _Attempt) -> T | None:
         async with self.engine.connect() as connection:
-            attempt.connection = connection.sync_connection
+            found = await connection.run_sync(recover)
+        metrics.DATABASE_UNKNOWN_COMMITS.labels(found="done" if found is not None else "not done").inc()
+        attempt.unknown = False
+        return found
+
+    async def _once[T](self, work: Callable[[Connection], T], attempt: _Attempt) -> T:
+        async with self.engine.connect() as connection:
+            attempt.stop_if_abandoned()  # it may have waited for the connection until nobody waited for it
             result = await connection.run_sync(work)
+            attempt.stop_if_abandoned()
             attempt.committing = True
             await connection.commit()
             attempt.committing = False
@@ -113,12 +148,8 @@ class Database:
         await self.engine.dispose()
 
 
-class _Attempt:
-    """What is known of a unit under way, for whoever has to leave it behind."""
-
-    __slots__ = ("abandoned", "committing", "connection")
-
-    def __init__(self) -> None:
-        self.connection: Connection | None = None
-        self.committing = False
-        self.abandoned = False
+def _remember_connection(driver: DriverConnection) -> None:
+    """Lets the unit of work that takes a connection out of the pool be freed from it, also while it is checked."""
+    attempt = _current.get()
+    if attempt is not None:
+        attempt.driver = driver

@@ -14,6 +14,16 @@ def sqlalchemy_url(settings: DatabaseSettings, *, direct: bool = False) -> URL:
     return make_url(str(url)).set(drivername="postgresql+psycopg")
 
 
+def session_settings(settings: DatabaseSettings) -> dict[str, int | str]:
+    """What every session of ours sets on the server. Times are in milliseconds."""
+    return {
+        "statement_timeout": settings.database_statement_timeout_ms,
+        "lock_timeout": settings.database_lock_timeout_ms,
+        "idle_in_transaction_session_timeout": settings.database_idle_in_transaction_timeout_ms,
+        "TimeZone": "UTC",
+    }
+
+
 def connect_args(settings: DatabaseSettings, *, application_name: str, direct: bool = False) -> dict[str, Any]:
     """libpq's parameters. The server ends what takes too long; keepalives notice a lost peer (failure mode 3)."""
     args: dict[str, Any] = {
@@ -30,15 +40,7 @@ def connect_args(settings: DatabaseSettings, *, application_name: str, direct: b
         # from one client to another, and unknown start-up parameters are refused.
         args["prepare_threshold"] = None
     else:
-        args["options"] = " ".join(
-            f"-c {name}={value}"
-            for name, value in (
-                ("statement_timeout", settings.database_statement_timeout_ms),
-                ("lock_timeout", settings.database_lock_timeout_ms),
-                ("idle_in_transaction_session_timeout", settings.database_idle_in_transaction_timeout_ms),
-                ("TimeZone", "UTC"),
-            )
-        )
+        args["options"] = " ".join(f"-c {name}={value}" for name, value in session_settings(settings).items())
         args["prepare_threshold"] = 2
     return args
 

@@ -4,7 +4,11 @@ from pathlib import Path
 
 from alembic import command
 from alembic.config import Config
+from psycopg import sql
 from sqlalchemy import URL, Connection, create_engine, make_url, text
+
+from taskhub_core.database.engine import session_settings, sqlalchemy_url
+from taskhub_core.settings import DatabaseSettings
 
 _LOCK = 0x7A5C_0001  # any constant: the advisory lock of migrations
 
@@ -28,9 +32,29 @@ def upgrade(url: URL | str, revision: str = "head") -> None:
                 with engine.connect() as connection:
                     # A migration that cannot have its lock at once gives way to the traffic and may be run again.
                     connection.execute(text("SET lock_timeout = '3s'"))
+                    # Building an index may take long; the role's own limit is for requests (set_role_defaults).
+                    connection.execute(text("SET statement_timeout = 0"))
                     connection.commit()
                     command.upgrade(alembic_config(connection), revision)
             finally:
                 guard.execute(text("SELECT pg_advisory_unlock(:lock)"), {"lock": _LOCK})
+    finally:
+        engine.dispose()
+
+
+def set_role_defaults(settings: DatabaseSettings) -> None:
+    """Makes the session settings the defaults of our role in this database.
+
+    Behind a pooler in transaction mode no session can set them for itself. A role may do this to itself.
+    """
+    engine = create_engine(sqlalchemy_url(settings, direct=True), connect_args={"connect_timeout": 10})
+    try:
+        with engine.begin() as connection:
+            database = connection.execute(text("SELECT current_database()")).scalar_one()
+            for name, value in session_settings(settings).items():
+                statement = sql.SQL("ALTER ROLE CURRENT_USER IN DATABASE {} SET {} = {}").format(
+                    sql.Identifier(database), sql.Identifier(name), sql.Literal(str(value))
+                )
+                connection.exec_driver_sql(statement.as_string())
     finally:
         engine.dispose()
