@@ -1,0 +1,75 @@
+"""Measures beside the ledger: how promptly jobs and events went through, by the database's own times, and metrics."""
+
+import re
+import uuid
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import httpx
+
+from taskhub_local.faults.judge_jobs import EFFECT_KIND, IMPORT_KIND
+from taskhub_local.faults.observe import Eyes
+from taskhub_local.faults.recovery import Probe, percentile
+
+_LEAST_PROMPT_SECONDS = 1.0
+_JOBS = """
+    SELECT EXTRACT(epoch FROM created_at)::float8, EXTRACT(epoch FROM coalesce(finished_at, clock_timestamp()))::float8,
+           finished_at IS NOT NULL
+    FROM jobs WHERE account_id = %s AND kind = ANY (%s)
+"""
+_EVENTS = """
+    SELECT EXTRACT(epoch FROM occurred_at)::float8, EXTRACT(epoch FROM received_at)::float8, true
+    FROM activity WHERE account_id = %s AND type LIKE 'task.%%'
+"""
+_SAMPLE = re.compile(r"^(?P<name>[a-z_:]+)(?:\{[^}]*\})? (?P<value>[0-9.eE+-]+)$", re.MULTILINE)
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """One way through the platform: when each thing began and came out, or has not yet."""
+
+    began: float
+    ended: float
+    out: bool
+
+
+def job_ways(eyes: Eyes, *, kinds: bool) -> list[Way]:
+    """Return the way of each short job, from its submission to its committed end."""
+    return _ways(eyes, _JOBS, [eyes.account_id, [EFFECT_KIND if kinds else IMPORT_KIND]])
+
+
+def event_ways(eyes: Eyes) -> list[Way]:
+    """Return the way of each task event that has arrived, from the change to the feed."""
+    return _ways(eyes, _EVENTS, [eyes.account_id])
+
+
+def _ways(eyes: Eyes, query: str, parameters: Sequence[uuid.UUID | list[str]]) -> list[Way]:
+    with eyes.session() as session:
+        return [Way(*row) for row in session.execute(query, parameters)]
+
+
+def promptness(ways: Iterable[Way]) -> float:
+    """Return how long is still prompt, judged by undisturbed ways: three times their 95th percentile, at least 1 s."""
+    seconds = [way.ended - way.began for way in ways if way.out]
+    return max(_LEAST_PROMPT_SECONDS, 3 * percentile(seconds, 0.95)) if seconds else _LEAST_PROMPT_SECONDS
+
+
+def as_probes(ways: Iterable[Way], *, prompt_seconds: float) -> list[Probe]:
+    """Turn ways into probes: one that took longer than is prompt failed, and one that is not out by then, too."""
+    return [
+        Probe(way.began, way.ended, way.out and way.ended - way.began <= prompt_seconds)
+        for way in ways
+        if way.out or way.ended - way.began > prompt_seconds
+    ]
+
+
+def counter(pages: Mapping[str, str], name: str) -> float:
+    """Return the sum of a counter over all its labels and all those metrics pages. Away pages count nothing."""
+    total = 0.0
+    for url in pages.values():
+        try:
+            text = httpx.get(url, timeout=2, trust_env=False).text
+        except httpx.HTTPError:
+            continue
+        total += sum(float(sample["value"]) for sample in _SAMPLE.finditer(text) if sample["name"] == name)
+    return total
