@@ -107,6 +107,44 @@ def test_a_chunk_that_runs_again_without_its_checkpoint_duplicates_nothing(
     assert len(_stored(engine, account_id)) == CHUNK_ENTRIES + 5
 
 
+def test_a_dead_import_that_is_retried_as_a_new_job_duplicates_nothing(
+    jobs: Any, engine: Engine, account_id: uuid.UUID, upload: Upload
+) -> None:
+    file_id = upload(_csv(CHUNK_ENTRIES + 5, with_ids=False))
+    with pytest.raises(ShuttingDown):
+        jobs.attempt(jobs.submit(account_id, "tasks.import", file_id=file_id, format="csv"), stop_after_steps=1)
+    assert _numbers(jobs.run(account_id, "tasks.import", file_id=file_id, format="csv")) == (5, 0, CHUNK_ENTRIES, 0)
+    assert len(_stored(engine, account_id)) == CHUNK_ENTRIES + 5
+
+
+def test_what_was_deleted_since_comes_back_by_its_id_or_with_a_new_upload(
+    jobs: Any, engine: Engine, account_id: uuid.UUID, upload: Upload
+) -> None:
+    content = b"id,title\next,with id\n,without\n"
+    file_id = upload(content)
+
+    def import_after_deleting(file_id: str) -> set[str]:
+        with engine.begin() as connection:
+            for task in _stored(engine, account_id):
+                tasks.delete(connection, account_id, task.id, expected_version=None)
+        jobs.run(account_id, "tasks.import", file_id=file_id, format="csv")
+        return {task.title for task in _stored(engine, account_id)}
+
+    assert import_after_deleting(file_id) == {"with id", "without"}
+    assert import_after_deleting(file_id) == {"with id"}
+    assert import_after_deleting(upload(content)) == {"with id", "without"}
+
+
+def test_of_several_entries_with_one_id_the_last_counts(
+    jobs: Any, engine: Engine, account_id: uuid.UUID, upload: Upload
+) -> None:
+    with engine.begin() as connection:
+        (made,) = tasks.create(connection, account_id, [NewTask(TaskDraft(title="made here"))])
+    content = f"id,title\n1,first\n{made.id},a\n1,second\n{made.id},b\n1,third\n".encode()
+    assert _numbers(jobs.run(account_id, "tasks.import", file_id=upload(content), format="csv")) == (1, 1, 3, 0)
+    assert {task.title for task in _stored(engine, account_id)} == {"third", "b"}
+
+
 def test_an_edited_export_updates_the_tasks_it_came_from(
     jobs: Any, engine: Engine, account_id: uuid.UUID, upload: Upload
 ) -> None:

@@ -28,6 +28,7 @@ class Script:
 
     answers: dict[str, str] = field(default_factory=dict)
     taken: list[bytes] = field(default_factory=list)
+    hangs_up: bool = False
 
     async def handle_MAIL(self, _server: Any, _session: Any, envelope: Any, address: str, _options: Any) -> str:  # noqa: N802
         envelope.mail_from = address
@@ -44,7 +45,9 @@ class Script:
         return self.answers.get("DATA", "250 OK")
 
     async def handle_QUIT(self, _server: Any, _session: Any, _envelope: Any) -> str:  # noqa: N802
-        return self.answers.get("QUIT", "221 Bye")
+        if self.hangs_up:
+            _server.transport.abort()
+        return "221 Bye"
 
 
 @contextmanager
@@ -87,8 +90,9 @@ def test_refusals_are_sorted(answers: dict[str, str], expected: type[Exception])
     assert "reader@example.com" not in str(refused.value)
 
 
-def test_a_refused_quit_does_not_undo_the_mail() -> None:
-    with _server({"QUIT": "500 what"}) as (script, settings):
+def test_a_connection_lost_after_the_mail_was_taken_does_not_send_it_again() -> None:
+    with _server({}) as (script, settings):
+        script.hangs_up = True
         send(MESSAGE, settings)
     assert len(script.taken) == 1
 

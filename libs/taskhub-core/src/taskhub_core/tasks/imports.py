@@ -9,10 +9,11 @@ from sqlalchemy import Connection, text
 
 from taskhub_core.ids import numbered_id
 from taskhub_core.tasks import service
-from taskhub_core.tasks.formats.draft import TaskDraft
+from taskhub_core.tasks.formats import Format, TaskDraft
 from taskhub_core.tasks.service import NewTask, TaskPatch, Upserted
 from taskhub_core.tasks.task import COLUMNS, Task, from_row
 
+# Deleted ones too: what was deleted since is not brought back by a job that runs again.
 _STORED = text("SELECT id FROM tasks WHERE id = ANY (CAST(:ids AS uuid[]))")
 # FOR UPDATE in the order of ids: two imports of the same file wait for each other instead of deadlocking.
 _EXPORTED = text(
@@ -41,29 +42,42 @@ class Numbered:
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """What all chunks of one import share. `id` and `at` name the import: the same import makes the same task ids."""
+    """What all chunks of one import share."""
 
-    id: uuid.UUID
-    at: datetime
     account_id: uuid.UUID
-    carries_notes: bool
-    """False for a format without notes: those that are stored already are then kept."""
+    job_id: uuid.UUID
+    file_id: uuid.UUID
+    file_format: Format
+    uploaded_at: datetime
+
+    @property
+    def carries_notes(self) -> bool:
+        """Whether the format has notes: if not, those that are stored already are kept."""
+        return self.file_format is not Format.TODOTXT
+
+    def task_id(self, entry: Numbered) -> uuid.UUID:
+        """The id of the task that the entry makes, in the order of the file.
+
+        Without an id in the file it is the same for every import of this upload: also for the job that repeats a dead
+        one. With one, that is what tells tasks apart, and this is only the same when this job does a chunk again.
+        """
+        maker = self.job_id if entry.draft.external_id else (self.file_id, self.file_format.value)
+        return numbered_id(self.uploaded_at, entry.number, "import", maker)
 
 
 def store(connection: Connection, source: Source, chunk: Sequence[Numbered]) -> Upserted:
     """Stores the chunk's tasks and says what became of them.
 
     The id in the file is either the external id of a task that came from a file before, or the id that an export wrote
-    for a task that never had an external one. Of several tasks with the same id, the last counts.
+    for a task that never had an external one. Of several tasks with the same id, the last counts. An entry without an
+    id makes its task once, however often the same upload is imported.
     """
-    ids = {entry.number: numbered_id(source.at, entry.number, "import", source.id) for entry in chunk}
+    ids = {entry.number: source.task_id(entry) for entry in chunk}
     stored = set(connection.execute(_STORED, {"ids": list(ids.values())}).scalars())
-    fresh = [entry for entry in chunk if ids[entry.number] not in stored]
-    exported = _exported(connection, source, fresh)
-    updated = _update(connection, source, exported, fresh)
-    others = [
-        NewTask(entry.draft, id=ids[entry.number]) for entry in fresh if _key(entry.draft.external_id) not in exported
-    ]
+    fresh = [NewTask(entry.draft, id=ids[entry.number]) for entry in chunk if ids[entry.number] not in stored]
+    exported = _exported(connection, source, [new.draft for new in fresh])
+    updated = _update(connection, source, exported, [new.draft for new in fresh])
+    others = [new for new in fresh if _key(new.draft) not in exported]
     if not source.carries_notes:
         others = _with_stored_notes(connection, source, others)
     # In the order of their keys, for the reason above. The sort is stable: the last of several is still the last.
@@ -73,16 +87,16 @@ def store(connection: Connection, source: Source, chunk: Sequence[Numbered]) -> 
     return Upserted(created=done.created, updated=done.updated + updated, unchanged=unchanged)
 
 
-def _key(external_id: str | None) -> uuid.UUID | None:
+def _key(draft: TaskDraft) -> uuid.UUID | None:
     try:
-        return uuid.UUID(external_id) if external_id else None
+        return uuid.UUID(draft.external_id) if draft.external_id else None
     except ValueError:
         return None
 
 
-def _exported(connection: Connection, source: Source, entries: Sequence[Numbered]) -> dict[uuid.UUID | None, Task]:
+def _exported(connection: Connection, source: Source, drafts: Sequence[TaskDraft]) -> dict[uuid.UUID | None, Task]:
     """The account's tasks that the file names by their own ids."""
-    keys = [key for entry in entries if (key := _key(entry.draft.external_id)) is not None]
+    keys = [key for draft in drafts if (key := _key(draft)) is not None]
     if not keys:
         return {}
     rows = connection.execute(_EXPORTED, {"account_id": source.account_id, "ids": keys})
@@ -90,9 +104,9 @@ def _exported(connection: Connection, source: Source, entries: Sequence[Numbered
 
 
 def _update(
-    connection: Connection, source: Source, exported: dict[uuid.UUID | None, Task], entries: Sequence[Numbered]
+    connection: Connection, source: Source, exported: dict[uuid.UUID | None, Task], drafts: Sequence[TaskDraft]
 ) -> int:
-    wanted = {key: entry.draft for entry in entries if (key := _key(entry.draft.external_id)) in exported}
+    wanted = {key: draft for draft in drafts if (key := _key(draft)) in exported}
     updated = 0
     for key, draft in wanted.items():
         task = exported[key]

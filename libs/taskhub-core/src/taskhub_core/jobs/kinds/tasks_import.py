@@ -25,11 +25,11 @@ from taskhub_core.jobs.registry import JobArgs, job_kind
 from taskhub_core.jobs.rejections import MAX_LISTED, RejectedEntry
 from taskhub_core.tasks import imports
 from taskhub_core.tasks.formats import Entry, Format, Rejection, TaskDraft, TaskFileError, parse
+from taskhub_core.tasks.imports import Numbered, Source
 
 CHUNK_ENTRIES = 500
 # Notes are indexed for search, at 0.3 MB/s in the worst case measured; a chunk must end before the statement timeout.
 CHUNK_CHARS = 200_000
-_WITHOUT_NOTES = {Format.TODOTXT}
 
 
 class ImportArgs(JobArgs):
@@ -46,7 +46,7 @@ class Imported(BaseModel):
     """Tasks that are new."""
     updated: int
     unchanged: int
-    """Tasks that were there already, just so."""
+    """Entries whose tasks were there already with the same content or, without an id, from the same upload."""
     rejected: int
     report_file_id: uuid.UUID | None
     """The CSV file that lists the rejected entries, if there are any."""
@@ -70,19 +70,20 @@ def tasks_import(job: JobContext, args: ImportArgs) -> Imported:
     """Imports the file."""
     with job.engine.connect() as connection:
         try:
-            source = files.get_content(connection, job.account_id, args.file_id)
+            upload = files.get_content(connection, job.account_id, args.file_id)
         except NotFound as error:
             raise PermanentError(f"{error} Upload it again.") from error
     try:
-        counts = _begin(job, args, source.content)
-        entries = parse(args.format, source.content, skip=counts.next_index)
+        counts = _begin(job, args, upload.content)
+        entries = parse(args.format, upload.content, skip=counts.next_index)
     except TaskFileError as error:
         raise PermanentError(str(error)) from error
+    source = Source(job.account_id, job.id, args.file_id, args.format, upload.file.created_at)
     for chunk in _chunks(entries):
-        counts = _import_chunk(job, args, chunk, counts)
+        counts = _import_chunk(job, source, chunk, counts)
     report_file_id = derived_id("import-report", job.id) if counts.rejected else None
     if report_file_id is not None:
-        name = f"{PurePath(source.file.name).stem[:150]}-rejected.csv"
+        name = f"{PurePath(upload.file.name).stem[:150]}-rejected.csv"
         job.on_complete(lambda connection: _save_report(connection, job, report_file_id, name, counts.rejected))
     return Imported(
         imported=counts.imported,
@@ -119,9 +120,8 @@ def _chunks(entries: Iterable[Entry]) -> Iterator[list[Entry]]:
         yield chunk
 
 
-def _import_chunk(job: JobContext, args: ImportArgs, chunk: list[Entry], counts: _Counts) -> _Counts:
-    source = imports.Source(job.id, job.claimed.created_at, job.account_id, args.format not in _WITHOUT_NOTES)
-    drafts = [imports.Numbered(entry.index, entry.item) for entry in chunk if isinstance(entry.item, TaskDraft)]
+def _import_chunk(job: JobContext, source: Source, chunk: list[Entry], counts: _Counts) -> _Counts:
+    drafts = [Numbered(entry.index, entry.item) for entry in chunk if isinstance(entry.item, TaskDraft)]
     rejected = [_rejected(entry, entry.item) for entry in chunk if isinstance(entry.item, Rejection)]
     done = chunk[-1].index
     # The step saves the checkpoint after its block, so what the block found out can still go in.
