@@ -69,7 +69,7 @@ def _created(file: StoredFile) -> Answer:
     return Answer(201, _document(file), {"Location": f"/v1/files/{file.id}"})
 
 
-_BODY = {"requestBody": {"required": True, "content": {_UNKNOWN_TYPE: {"schema": {"type": "string"}}}}}
+_ANYTHING = {"*/*": {"schema": {"type": "string", "format": "binary"}}}
 
 
 @router.post(
@@ -78,7 +78,7 @@ _BODY = {"requestBody": {"required": True, "content": {_UNKNOWN_TYPE: {"schema":
     response_model=FileOut,
     responses=problems(401, 413, 415),
     summary="Upload a file",
-    openapi_extra=_BODY,
+    openapi_extra={"requestBody": {"required": True, "content": _ANYTHING}},
 )
 async def upload_file(
     request: Request,
@@ -87,9 +87,12 @@ async def upload_file(
     name: Annotated[
         str, Query(min_length=1, max_length=NAME_CHARS, description="The file's name.", examples=["tasks.csv"])
     ] = "upload",
-    content_type: Annotated[str, Header(description="The file's media type, as it is handed back.")] = _UNKNOWN_TYPE,
+    content_type: Annotated[str, Header(include_in_schema=False)] = _UNKNOWN_TYPE,  # the body's, in OpenAPI
 ) -> Response:
-    """Keeps the request's body, of up to 10 MiB and any type, for seven days. Name it to a `tasks.import` job then."""
+    """Keeps the request's body, of up to 10 MiB, for seven days. Name it to a `tasks.import` job then.
+
+    The Content-Type may be any; the file is handed back with it.
+    """
     if not _MEDIA_TYPE.fullmatch(content_type):
         raise Problem("unsupported-media-type", "Content-Type must be a media type, such as text/csv.")
     content = await request.body()
@@ -121,7 +124,7 @@ async def describe_file(file_id: uuid.UUID, caller: CurrentCaller, database: Db)
     "/{file_id}",
     response_class=Response,
     responses={
-        200: {"description": "The content.", "content": {_UNKNOWN_TYPE: {"schema": {"type": "string"}}}},
+        200: {"description": "The content, of the type it was uploaded with.", "content": _ANYTHING},
         304: {"description": "The content is the one that If-None-Match names."},
         **problems(401, 404),
     },

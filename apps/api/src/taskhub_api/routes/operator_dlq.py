@@ -115,7 +115,7 @@ async def peek(
     "/redrive",
     status_code=202,
     response_model=RedriveOut,
-    responses=problems(401, 403, 415),
+    responses=problems(401, 403, 413, 415),
     summary="Send the DLQ's messages back",
 )
 async def redrive(operator: CurrentOperator, letters: Letters, write: Write, body: RedriveIn | None = None) -> Response:

@@ -75,7 +75,7 @@ async def get_drift(_operator: CurrentOperator, database: Db) -> Response:
     "/reindex",
     status_code=202,
     response_model=JobOut,
-    responses=problems(401, 403, 415),
+    responses=problems(401, 403, 413, 415),
     summary="Build the index anew",
 )
 async def reindex(operator: CurrentOperator, write: Write, body: ReindexIn | None = None) -> Response:

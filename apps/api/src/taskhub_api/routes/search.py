@@ -40,7 +40,40 @@ class HitOut(BaseModel):
 class SearchOut(BaseModel):
     """A page of hits, the best first, and where it came from."""
 
-    model_config = ConfigDict(json_schema_extra={"examples": [{"items": [], "source": "elasticsearch"}]})
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "items": [
+                        {
+                            "task": {
+                                "id": "0190c5a8-6d1e-7000-8000-000000000000",
+                                "title": "Rotate the signing keys",
+                                "notes": "The runbook has the steps.",
+                                "status": "open",
+                                "priority": 3,
+                                "due_at": "2026-01-05T09:30:00Z",
+                                "remind": False,
+                                "tags": ["security", "q4"],
+                                "external_id": None,
+                                "version": 2,
+                                "created_at": "2026-01-02T08:00:00Z",
+                                "updated_at": "2026-01-03T10:15:00Z",
+                                "completed_at": None,
+                            },
+                            "score": 24.0,
+                            "highlights": {"title": ["<em>Rotate</em> the signing <em>keys</em>"], "notes": []},
+                        }
+                    ],
+                    "next_cursor": None,
+                    "source": "elasticsearch",
+                    "degraded": False,
+                    "reason": None,
+                    "stale": False,
+                }
+            ]
+        }
+    )
 
     items: list[HitOut]
     next_cursor: str | None
