@@ -69,7 +69,7 @@ class RowSplitter:
         found = _End.OPEN
         if position < self._searched:
             position, found = self._searched, self._found
-        while found is _End.OPEN and position < len(self._content) and position - start <= MAX_RECORD_BYTES:
+        while found is _End.OPEN and position < len(self._content):
             next_end = self._content.find(b"\n", position + 1)
             next_end = len(self._content) if next_end < 0 else next_end
             found = self._line_end(position + 1, next_end, is_open=True)

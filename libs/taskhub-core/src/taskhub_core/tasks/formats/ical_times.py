@@ -13,7 +13,6 @@ from taskhub_core.errors import InvalidInput
 from taskhub_core.tasks.formats.ical_lines import Property
 
 _TIME = re.compile(r"([0-9]{8})(?:T([0-9]{6})(Z?))?")
-_DURATION_CHARS = 40
 _read_duration: Callable[[str], timedelta] = vDuration.from_ical
 
 
@@ -36,8 +35,6 @@ def read_ical_time(source: Property) -> datetime:
 def read_duration(source: Property) -> timedelta:
     """Return the length of time of a DURATION. Raises InvalidInput."""
     try:
-        if len(source.value) > _DURATION_CHARS:
-            raise ValueError
         return _read_duration(source.value.strip())
     except ValueError as error:
         raise InvalidInput(f"{source.name} {source.value[:40]!a} is not an iCalendar duration") from error
