@@ -4,6 +4,9 @@ import json
 import os
 import signal
 import subprocess
+import sys
+import urllib.error
+import urllib.request
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -12,10 +15,21 @@ from typing import Any
 
 from sqlalchemy import Engine, text
 
+from taskhub_core.ids import new_id
 from taskhub_core.jobs import service
 from taskhub_core.jobs.service import Job
 from taskhub_core.jobs.submit import NewJob, submit
+from taskhub_local.ports import any_free
 from taskhub_local.testing import wait_for
+
+_PROBE_TABLE = """
+    CREATE TABLE IF NOT EXISTS probe_notes (
+        job_id uuid NOT NULL,
+        note text NOT NULL,
+        process int NOT NULL,
+        at timestamptz NOT NULL DEFAULT clock_timestamp()
+    )
+"""
 
 
 @dataclass
@@ -36,12 +50,9 @@ class Jobs:
             return service.get(connection, job_id, account_id=None)
 
     def count(self, state: str) -> int:
+        query = text("SELECT count(*) FROM jobs WHERE state = :state AND account_id = :account")
         with self.engine.connect() as connection:
-            return int(
-                connection.execute(
-                    text("SELECT count(*) FROM jobs WHERE state = :state"), {"state": state}
-                ).scalar_one()
-            )
+            return int(connection.execute(query, {"state": state, "account": self.account_id}).scalar_one())
 
     def notes(self, job_id: uuid.UUID) -> list[str]:
         with self.engine.connect() as connection:
@@ -122,5 +133,98 @@ class Process:
     def logged(self, event: str) -> list[dict[str, Any]]:
         return [line for line in self.lines() if line["event"] == event]
 
+    def get(self, path: str) -> tuple[int, str]:
+        """What its health server answers."""
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self.metrics_port}{path}", timeout=5) as answer:
+                return answer.status, answer.read().decode()
+        except urllib.error.HTTPError as error:
+            return error.code, error.read().decode()
+        except OSError as error:
+            return 0, repr(error)
+
+    def wait_live(self) -> None:
+        wait_for(lambda: self.get("/livez")[0] == 200, deadline_seconds=30, message=f"{self.output.name} did not start")
+
+    def metric(self, name: str) -> float | None:
+        """The value of a series as it is written on /metrics; None when it has none."""
+        for line in self.get("/metrics")[1].splitlines():
+            series, _, value = line.rpartition(" ")
+            if series == name:
+                return float(value)
+        return None
+
 
 type Start = Callable[..., Process]
+
+
+def settings_for(
+    database_url: str, redis_url: str, sqs_endpoint_url: str, queue: str, dead_letter_queue: str
+) -> dict[str, str]:
+    """Settings of both programs, with leases that are short enough for tests."""
+    return {
+        **os.environ,
+        "PYTHONPATH": str(Path(__file__).parent),
+        "TASKHUB_DATABASE_URL": database_url,
+        "TASKHUB_REDIS_URL": redis_url,
+        "TASKHUB_SQS_ENDPOINT_URL": sqs_endpoint_url,
+        "TASKHUB_SQS_QUEUE_NAME": queue,
+        "TASKHUB_SQS_DLQ_NAME": dead_letter_queue,
+        "TASKHUB_METRICS_HOST": "127.0.0.1",
+        "TASKHUB_JOB_KIND_MODULES": '["worker_probes"]',
+        "TASKHUB_LEASE_SECONDS": "3",
+        "TASKHUB_LEASE_RENEW_SECONDS": "0.5",
+        "TASKHUB_LEASE_MARGIN_SECONDS": "1",
+        "TASKHUB_SHUTDOWN_GRACE_SECONDS": "2",
+        "TASKHUB_SOFT_SHUTDOWN_SECONDS": "8",
+        "TASKHUB_GAUGES_SECONDS": "0.5",
+    }
+
+
+@dataclass
+class Programs:
+    """Starts programs, and kills what still runs in the end."""
+
+    environment: Mapping[str, str]
+    folder: Path
+    started: list[Process] = field(default_factory=list)
+
+    def start(self, program: str, **settings: object) -> Process:
+        port = any_free()
+        extra = {f"TASKHUB_{name.upper()}": str(value) for name, value in settings.items()}
+        environment = {**self.environment, "TASKHUB_METRICS_PORT": str(port), **extra}
+        output = self.folder / f"{len(self.started)}-{program}.log"
+        process = Process([sys.executable, "-m", f"taskhub_worker.{program}"], environment, output, port)
+        process.start()
+        self.started.append(process)
+        return process
+
+    def kill_all(self) -> None:
+        for process in self.started:
+            process.kill()
+
+
+@dataclass
+class Platform:
+    """A dispatcher and a worker that run."""
+
+    dispatcher: Process
+    worker: Process
+    queue: str
+
+
+def prepare(engine: Engine) -> None:
+    """Empties the tables that tests use, and makes the one where handlers leave notes."""
+    with engine.begin() as connection:
+        connection.execute(text(_PROBE_TABLE))
+        connection.execute(text("TRUNCATE accounts, outbox, probe_notes CASCADE"))
+
+
+def add_account(engine: Engine) -> uuid.UUID:
+    account_id = new_id()
+    with engine.begin() as connection:
+        connection.execute(
+            text("INSERT INTO accounts (id, email, password_hash) VALUES (:id, :email, 'x')"),
+            {"id": account_id, "email": f"{account_id}@example.com"},
+        )
+    return account_id

@@ -1,5 +1,6 @@
 """Job kinds that only tests know: the worker processes load them through TASKHUB_JOB_KIND_MODULES."""
 
+import functools
 import os
 import signal
 import time
@@ -9,9 +10,10 @@ from sqlalchemy import Connection, text
 
 from taskhub_core.jobs.context import JobContext, Progress
 from taskhub_core.jobs.errors import PermanentError
-from taskhub_core.jobs.registry import JobArgs, NoArgs, RetryPolicy, job_kind
+from taskhub_core.jobs.registry import JobArgs, NoArgs, RetryPolicy, registry
 
 _QUICK = RetryPolicy(max_attempts=3, base_seconds=0.2, cap_seconds=0.5)
+job_kind = functools.partial(registry.kind, submitted_by="system")
 
 
 def _note(context: JobContext, note: str) -> Any:

@@ -164,15 +164,31 @@ class Executor:
             return Failed(describe_error(error, permanent=True), permanent=True, delay_seconds=0.0)
         try:
             result = self._handle(kind, context, args)
-        except CancelRequested:
-            return Cancelled()
-        except ShuttingDown:
-            return Unfinished()
-        except LeaseLost:
-            return Lost()
-        except (Exception, JobInterrupted) as error:
+        except (PermanentError, RetryLater) as error:
             return self._failure(job, kind, error)
+        except JobInterrupted as error:
+            self._handler_engine.dispose()
+            return self._interrupted(job, kind, type(error))
+        except Exception as error:
+            if context.interruption is None:
+                return self._failure(job, kind, error)
+            # An interruption can surface as another error: raised inside a driver's call, whose clean-up then fails,
+            # too. What it left behind (disposed of, in both cases) must not meet the next job.
+            self._handler_engine.dispose()
+            return self._interrupted(job, kind, context.interruption)
         return self._success(job, kind, context, result, started)
+
+    def _interrupted(self, job: Claimed, kind: JobKind[Any], reason: type[JobInterrupted]) -> Outcome:
+        if reason is SoftLimitExceeded:
+            return self._failure(
+                job, kind, SoftLimitExceeded(f"The job ran longer than {kind.soft_limit_seconds:g} s.")
+            )
+        outcomes: dict[type[JobInterrupted], Outcome] = {
+            CancelRequested: Cancelled(),
+            ShuttingDown: Unfinished(),
+            LeaseLost: Lost(),
+        }
+        return outcomes[reason]
 
     def _handle(self, kind: JobKind[Any], context: JobContext, args: Any) -> Any:
         """The handler's result as plain JSON values. Raises what the handler raises, and what interrupts it."""
@@ -187,17 +203,16 @@ class Executor:
         with self._keeper.watching(running):
             return self._break_in.call(context, handle)
 
-    def _failure(self, job: Claimed, kind: JobKind[Any], error: Exception | JobInterrupted) -> Failed:
+    def _failure(self, job: Claimed, kind: JobKind[Any], error: Exception | SoftLimitExceeded) -> Failed:
         permanent = isinstance(error, PermanentError)
         delay = kind.retry.delay(job.tries)
         if isinstance(error, RetryLater) and error.delay_seconds is not None:
             delay = error.delay_seconds
         described = describe_error(error, permanent=permanent)
-        if isinstance(error, SoftLimitExceeded):
-            described["message"] = f"The job ran longer than {kind.soft_limit_seconds:g} s."
         if not isinstance(error, (PermanentError, RetryLater, SoftLimitExceeded)):
             # Where, without the values that a rendered exception would show.
-            where = traceback.format_tb(error.__traceback__)
+            frames = traceback.extract_tb(error.__traceback__)
+            where = [f"{frame.filename}:{frame.lineno} {frame.name}" for frame in frames]
             log.warning("the handler failed", error=described["message"], error_type=described["type"], where=where)
         return Failed(described, permanent=permanent, delay_seconds=delay)
 

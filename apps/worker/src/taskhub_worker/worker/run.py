@@ -39,7 +39,9 @@ def run(folder: Path) -> int:
     """Runs the worker until it is told to stop; returns the exit status."""
     settings = WorkerSettings()
     logs.configure(settings, service=SERVICE)
-    logging.captureWarnings(True)  # as JSON lines, like everything else
+    logging.captureWarnings(True)
+    # billiard's logger does not hand up to the root logger, and Celery resets it: it gets the same handler.
+    logging.getLogger("multiprocessing").handlers = logging.getLogger().handlers
     for name, level in _QUIET.items():
         logging.getLogger(name).setLevel(level)
     kinds = registry.load(settings.job_kind_modules)

@@ -79,6 +79,11 @@ class JobContext:
         if self._interruption is None:
             self._interruption = reason
 
+    @property
+    def interruption(self) -> type[JobInterrupted] | None:
+        """Why the handler was asked to stop, if it was."""
+        return self._interruption
+
     def check(self) -> None:
         """Raises if the job must stop (cancelled, lease lost, shutting down, too long): call it between pieces."""
         if self._interruption is not None:
