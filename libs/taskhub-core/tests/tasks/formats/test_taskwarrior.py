@@ -89,7 +89,7 @@ def test_a_broken_line_of_an_export_is_rejected_by_itself(read: Read) -> None:
 
 
 def test_a_broken_first_line_of_an_export_is_rejected_by_itself(read: Read) -> None:
-    rejected, following = read(Format.TASKWARRIOR, '[\n{"description": "a", "tags": [}},\n{"description": "b"}\n]\n')
+    rejected, following = read(Format.TASKWARRIOR, '[\n{"description": "a", "tags": [},\n{"description": "b"}\n]\n')
     assert isinstance(rejected, Rejection)
     assert following == TaskDraft("b")
 
