@@ -94,3 +94,13 @@ def test_commits_are_cut_in_turn_before_and_after_the_server_has_them(postgres_s
     with psycopg.connect(url) as session:
         assert session.execute("SELECT n FROM kept ORDER BY n").fetchall() == [(1,), (3,)]
     postgres_server.drop_database("proxied")
+
+
+def test_before_several_servers_it_takes_turns_and_passes_over_one_that_is_down(proxy: Proxy) -> None:
+    up = proxy.targets[0]
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        down = probe.getsockname()[1]
+    proxy.targets = (up, down)
+    for _ in range(4):
+        with connect(proxy) as connection:
+            assert ask(connection) == b"hello\n"

@@ -21,6 +21,7 @@ class Budget:
 
 BUDGETS: Mapping[str, Budget] = {
     "api-kill": Budget(2, KILL),
+    "api-kill-only": Budget(10, KILL),
     "worker-child-kill": Budget(20, KILL),
     "worker-kill": Budget(20, KILL),
     "worker-freeze": Budget(20, "the freeze"),

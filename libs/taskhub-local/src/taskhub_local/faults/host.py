@@ -52,6 +52,8 @@ class Host:
         ports, _ = choose_ports(Ports(**wanted))
         self.sqs = Proxy(ports.sqs)
         self.postgres = Proxy(ports.postgres)
+        self.balancer = Proxy(ports.api)
+        """Where clients find the API: what an ingress is to several pods."""
         environment = {**_OWN_SETTINGS, "TASKHUB_SQS_ENDPOINT_URL": self.sqs.url}
         options = PlatformOptions(state, ports, elasticsearch=elasticsearch, environment=environment)
         self.platform = Platform(options, say=say)
@@ -62,6 +64,7 @@ class Host:
         with ExitStack() as stack:
             stack.enter_context(self.sqs)
             stack.enter_context(self.postgres)
+            stack.enter_context(self.balancer)
             stack.callback(_end, self._start_guardian())
             stack.callback(self._stop)
             self._start()
@@ -90,10 +93,11 @@ class Host:
     @asynccontextmanager
     async def another(self, app: App, number: int = 2) -> AsyncIterator[Keeper]:
         """Run one more process of an app inside the block, kept like the first, named such as `worker-2`."""
-        port = any_free()
+        port, api_port = any_free(), any_free()
         environment = {
             **self.platform.own_environment(),
             "TASKHUB_METRICS_PORT": str(port),
+            "TASKHUB_API_PORT": str(api_port),
             # One worker a folder.
             "TASKHUB_STAMP_DIR": str(self.platform.options.state / f"stamps-{number}"),
         }
@@ -108,8 +112,12 @@ class Host:
                 pass
             if keeper.state is not PartState.READY:
                 raise PartFailedError(f"{part.name} {keeper.detail}")
+            if app is App.API:
+                self.balancer.targets = (self.platform.options.ports.api, api_port)
             yield keeper
         finally:
+            if app is App.API:
+                self.balancer.targets = (self.platform.options.ports.api,)
             del self.platform.keepers[part.name]
             await asyncio.to_thread(keeper.stop)
 

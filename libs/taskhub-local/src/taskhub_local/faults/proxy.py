@@ -1,7 +1,8 @@
-"""A TCP proxy that a test puts between TaskHub and a server, and that fails as told while the server itself is well.
+"""A TCP proxy that a test puts before a server, and that fails as told while the server itself is well.
 
 It is how SQS goes away without losing messages (moto keeps them in memory, so killing it would lose them as the real
-service never does), and how a connection is cut in the middle of a COMMIT.
+service never does), and how a connection is cut in the middle of a COMMIT. Before several servers it is the load
+balancer: a new connection goes to the next one that takes it.
 """
 
 import asyncio
@@ -38,7 +39,9 @@ class Proxy:
         """`target_port` is on loopback; it need not listen yet."""
         self.port = any_free()
         self.commits_cut = 0
-        self._target_port = target_port
+        self.targets: tuple[int, ...] = (target_port,)
+        """Ports that take connections in turn. May be replaced at any time."""
+        self._turn = 0
         self._commits_between_cuts = commits_between_cuts
         self._commits = 0
         self._mode = Mode.PASS
@@ -104,10 +107,10 @@ class Proxy:
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._writers.add(writer)
         try:
-            try:
-                upstream_reader, upstream_writer = await asyncio.open_connection(HOST, self._target_port)
-            except OSError:
+            upstream = await self._connect()
+            if upstream is None:
                 return
+            upstream_reader, upstream_writer = upstream
             connection = _Connection(self, writer, upstream_writer)
             self._writers.add(upstream_writer)
             try:
@@ -118,6 +121,14 @@ class Proxy:
         finally:
             self._writers.discard(writer)
             writer.transport.abort()
+
+    async def _connect(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter] | None:
+        targets = self.targets
+        self._turn += 1
+        for number in range(len(targets)):
+            with suppress(OSError):
+                return await asyncio.open_connection(HOST, targets[(self._turn + number) % len(targets)])
+        return None
 
     async def moved(self) -> None:
         """Wait while the proxy is frozen."""

@@ -52,6 +52,11 @@ class Setting:
     host: "Host | None" = None
     say: Callable[[str], None] = lambda _: None
 
+    @property
+    def api_url(self) -> str:
+        """Where clients find the API."""
+        return self.target.api_url if self.host is None else self.host.balancer.url
+
     def lacks(self, case: Case) -> str | None:
         """Return what the case needs and is not here."""
         here = {
@@ -129,7 +134,7 @@ async def _prepared(case: Case, setting: Setting, name: str, seed: int) -> Async
         receiver = stack.enter_context(Receiver())
         ledger = stack.enter_context(Ledger(setting.folder / f"{name}.jsonl"))
         account = Credentials(f"{name}@example.com", secrets.token_urlsafe(18))
-        client = await stack.enter_async_context(Client(setting.target.api_url, account, ledger))
+        client = await stack.enter_async_context(Client(setting.api_url, account, ledger))
         await client.register()
         await client.log_in()
         account_id = uuid.UUID((await _expect(client, HttpCall("GET", "/v1/me"))).json()["id"])

@@ -10,7 +10,8 @@ from taskhub_local.platform.runfile import PartState
 
 FIRST_PAUSE_SECONDS = 1.0
 LONGEST_PAUSE_SECONDS = 30.0
-STABLE_SECONDS = 60.0
+STABLE_SECONDS = 10.0
+"""A part that ran for this long is started again at once; one that dies sooner, after a pause that grows."""
 _POLL_SECONDS = 0.2
 _JOIN_SECONDS = 15.0
 
@@ -67,14 +68,15 @@ class Keeper:
             if self._stopping.is_set() or self.state is PartState.UNAVAILABLE:
                 return
             if time.monotonic() - began > STABLE_SECONDS:
-                pause = FIRST_PAUSE_SECONDS
-            plan = "held down for now" if self._held.is_set() else f"starting it again in {pause:.0f} s"
+                pause = 0.0
+            when = f" in {pause:.0f} s" if pause else ""
+            plan = "held down for now" if self._held.is_set() else f"starting it again{when}"
             self._change(PartState.FAILED, f"{self.detail}; {plan}")
             self._settled.set()
             self._stopping.wait(pause)
             while self._held.is_set() and not self._stopping.wait(_POLL_SECONDS):
                 pass
-            pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
+            pause = min(max(pause * 2, FIRST_PAUSE_SECONDS), LONGEST_PAUSE_SECONDS)
             self.restarts += 1
 
     def _start_once(self) -> bool:
