@@ -151,10 +151,6 @@ def test_a_deleted_or_foreign_subscription_gets_nothing(
     assert receiver.requests == []
 
 
-def _date(seconds: float) -> str:
-    return format_datetime(datetime.now(UTC) + timedelta(seconds=seconds), usegmt=True)
-
-
 @pytest.mark.parametrize(
     ("status", "value", "low", "high"),
     [
@@ -162,15 +158,16 @@ def _date(seconds: float) -> str:
         (503, " 120 ", 120, 120),
         (503, "0", 1, 1),
         (429, "99999999999999999999", MAX_RETRY_AFTER_SECONDS, MAX_RETRY_AFTER_SECONDS),
-        (429, _date(600), 300, 600),
-        (429, _date(-600), 1, 1),
+        (429, timedelta(seconds=600), 300, 600),
+        (429, timedelta(seconds=-600), 1, 1),
         (429, "Fri, 31 Dec 9999 23:59:59 GMT", MAX_RETRY_AFTER_SECONDS, MAX_RETRY_AFTER_SECONDS),
     ],
 )
 def test_retry_after_is_honoured_within_bounds(
-    jobs: Any, subscribe: Subscribe, receiver: Any, status: int, value: str, low: float, high: float
+    jobs: Any, subscribe: Subscribe, receiver: Any, status: int, value: str | timedelta, low: float, high: float
 ) -> None:
-    receiver.status, receiver.headers = status, {"Retry-After": value}
+    header = value if isinstance(value, str) else format_datetime(datetime.now(UTC) + value, usegmt=True)
+    receiver.status, receiver.headers = status, {"Retry-After": header}
     with pytest.raises(RetryLater) as later:
         _deliver(jobs, subscribe())
     assert low <= (later.value.delay_seconds or 0) <= high
