@@ -111,7 +111,7 @@ class Writer:
             # A twin may have committed between our look and our work, and made it fail: then its answer is ours.
             if isinstance(error, Unavailable):
                 raise
-            replayed = await self._database.run(replay)
+            replayed = await self._database.read(replay)
             if replayed is None:
                 raise
             return replayed
@@ -133,7 +133,7 @@ class Writer:
             self._refuse_another(stored, request)
             return _replayed(stored, None)
 
-        replayed = await self._database.run(replay)
+        replayed = await self._database.read(replay)
         if replayed is not None:
             return replayed
         answer = await action()

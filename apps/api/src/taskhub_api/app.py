@@ -50,7 +50,7 @@ def create_app(settings: ApiSettings) -> FastAPI:
         app.state.dead_letters = DeadLetters(settings)
         try:
             async with (
-                SearchService(settings, app.state.database.run) as app.state.search,
+                SearchService(settings, app.state.database.read) as app.state.search,
                 DependencyWatch(settings, app.state.database.engine) as app.state.dependency_watch,
             ):
                 app.state.started = True

@@ -27,9 +27,10 @@ class _Abandoned(Exception):
 class _Attempt:
     """What is known of a unit under way, for whoever has to leave it behind."""
 
-    __slots__ = ("abandoned", "committing", "driver", "unknown")
+    __slots__ = ("abandoned", "committing", "driver", "engine", "unknown")
 
-    def __init__(self) -> None:
+    def __init__(self, engine: AsyncEngine) -> None:
+        self.engine = engine
         self.driver: DriverConnection | None = None
         """The connection that it uses, or last used."""
         self.committing = False
@@ -51,6 +52,7 @@ class Database:
     def __init__(self, settings: DatabaseSettings, *, deadline_seconds: float) -> None:
         options = engine_options(settings, application_name="taskhub-api") | {"pool_pre_ping": False}
         self.engine: AsyncEngine = create_async_engine(sqlalchemy_url(settings), **options)
+        self._readers = self.engine.execution_options(isolation_level="AUTOCOMMIT")
         check_at_checkout(self.engine.sync_engine, before=_remember_connection)
         self._deadline_seconds = deadline_seconds
         self._backoff = Backoff()
@@ -67,7 +69,19 @@ class Database:
 
         Raises Unavailable at the deadline, OutcomeUnknown, and whatever `work` raises.
         """
-        attempt = _Attempt()
+        return await self._within_deadline(work, recover, _Attempt(self.engine))
+
+    async def read[T](self, work: Callable[[Connection], T]) -> T:
+        """Returns what `work` returned, which only reads: without a transaction, so without BEGIN and COMMIT.
+
+        (In READ COMMITTED each statement sees a state of its own anyway.) Repeated as `run` does.
+        Raises Unavailable at the deadline, and whatever `work` raises.
+        """
+        return await self._within_deadline(work, None, _Attempt(self._readers))
+
+    async def _within_deadline[T](
+        self, work: Callable[[Connection], T], recover: Callable[[Connection], T | None] | None, attempt: _Attempt
+    ) -> T:
         unit = asyncio.ensure_future(self._repeat(work, recover, attempt))
         try:
             await asyncio.wait({unit}, timeout=self._deadline_seconds)
@@ -127,20 +141,21 @@ class Database:
                 await asyncio.sleep(self._backoff.delay(failures))
 
     async def _look_up[T](self, recover: Callable[[Connection], T | None], attempt: _Attempt) -> T | None:
-        async with self.engine.connect() as connection:
+        async with self._readers.connect() as connection:
             found = await connection.run_sync(recover)
         metrics.DATABASE_UNKNOWN_COMMITS.labels(found="done" if found is not None else "not done").inc()
         attempt.unknown = False
         return found
 
     async def _once[T](self, work: Callable[[Connection], T], attempt: _Attempt) -> T:
-        async with self.engine.connect() as connection:
+        async with attempt.engine.connect() as connection:
             attempt.stop_if_abandoned()  # it may have waited for the connection until nobody waited for it
             result = await connection.run_sync(work)
-            attempt.stop_if_abandoned()
-            attempt.committing = True
-            await connection.commit()
-            attempt.committing = False
+            if attempt.engine is self.engine:
+                attempt.stop_if_abandoned()
+                attempt.committing = True
+                await connection.commit()
+                attempt.committing = False
         return result
 
     async def close(self) -> None:

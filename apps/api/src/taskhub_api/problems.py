@@ -13,7 +13,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-from taskhub_core.database.failures import Failure, classify
+from taskhub_core.database.failures import Failure, classify, constraint_name
 from taskhub_core.errors import Conflict, InvalidInput, NotFound, OutcomeUnknown, Unavailable, VersionMismatch
 from taskhub_core.jobs.registry import UnknownKind
 
@@ -133,6 +133,8 @@ def from_error(error: Exception) -> Problem | None:
 
 
 def _from_database(error: DBAPIError | PoolTimeout) -> Problem | None:
+    if isinstance(error, DBAPIError) and (constraint_name(error) or "").endswith("_account_id_accounts"):
+        return Problem("unauthenticated", "The account of this access token is gone.")
     if classify(error) is Failure.OTHER:
         return None
     return Problem("unavailable", "PostgreSQL is busy or away.", {"Retry-After": "2"})

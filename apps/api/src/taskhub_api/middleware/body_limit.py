@@ -30,7 +30,7 @@ class BodyLimitMiddleware:
             await send_problem(Problem("bad-request", "Content-Length is not a number."), scope, receive, send)
             return
         if int(declared) > limit:
-            await send_problem(Problem("too-large", _detail(limit), {"Connection": "close"}), scope, receive, send)
+            await send_problem(Problem("too-large", _detail(limit)), scope, receive, send)
             return
         read = 0
 

@@ -3,10 +3,9 @@
 import re
 
 import orjson
-from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from taskhub_api.middleware.sending import send_problem
+from taskhub_api.middleware.sending import has_body, send_problem
 from taskhub_api.problems import Problem
 
 # PostgreSQL keeps NUL in no text and no jsonb. An escape counts if an even number of backslashes stands before it.
@@ -32,10 +31,7 @@ class TextGuardMiddleware:
             problem = Problem("invalid", detail, extensions={"errors": [{"field": "url", "message": detail}]})
             await send_problem(problem, scope, receive, send)
             return
-        headers = Headers(scope=scope)
-        if scope["path"] in self._file_paths or not (
-            headers.get("content-length", "0") != "0" or "transfer-encoding" in headers
-        ):
+        if scope["path"] in self._file_paths or not has_body(scope):
             await self._app(scope, receive, send)
             return
         body = await _read(receive)

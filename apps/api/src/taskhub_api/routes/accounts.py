@@ -80,7 +80,7 @@ async def register(body: AccountIn, request: Request, write: Write) -> Response:
 async def me(caller: CurrentCaller, database: Db) -> Response:
     """The account that the access token belongs to."""
     try:
-        account = await database.run(lambda connection: service.get(connection, caller.account_id))
+        account = await database.read(lambda connection: service.get(connection, caller.account_id))
     except NotFound:
         raise unauthenticated("The account of this access token is gone.") from None
     return Response(to_json(account.as_document()), media_type="application/json")

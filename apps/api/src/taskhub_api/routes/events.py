@@ -73,7 +73,7 @@ async def list_events(
 
     The feed follows the changes, usually within a second; while the event queue is away it lags, and catches up.
     """
-    page = await database.run(
+    page = await database.read(
         lambda connection: list_activity(connection, caller.account_id, types=type, limit=limit, cursor=cursor)
     )
     content = {"items": [_document(entry) for entry in page.entries], "next_cursor": page.next_cursor}

@@ -116,7 +116,7 @@ async def upload_file(
 @router.get("/{file_id}/info", response_model=FileOut, responses=problems(401, 404), summary="Describe a file")
 async def describe_file(file_id: uuid.UUID, caller: CurrentCaller, database: Db) -> Response:
     """The file without its content."""
-    file = await database.run(lambda connection: service.describe(connection, caller.account_id, file_id))
+    file = await database.read(lambda connection: service.describe(connection, caller.account_id, file_id))
     return Answer(200, _document(file)).response()
 
 
@@ -137,7 +137,7 @@ async def download_file(
     if_none_match: Annotated[str | None, Header(max_length=2_000)] = None,
 ) -> Response:
     """The content, as an attachment."""
-    found = await database.run(lambda connection: service.get_content(connection, caller.account_id, file_id))
+    found = await database.read(lambda connection: service.get_content(connection, caller.account_id, file_id))
     file = found.file
     etag = f'"{file.sha256.hex()}"'
     headers = {**SAFE_HEADERS, "ETag": etag, "Content-Disposition": content_disposition(file.name)}

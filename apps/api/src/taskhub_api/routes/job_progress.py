@@ -40,7 +40,7 @@ async def _own_job_watched(
 ) -> AsyncIterator[Watcher]:
     """A watcher that knows the job already. What can fail does so here, while a status can still be answered."""
     watch: JobWatch = request.app.state.job_watch
-    job = await database.run(lambda connection: service.get(connection, job_id, account_id=caller.account_id))
+    job = await database.read(lambda connection: service.get(connection, job_id, account_id=caller.account_id))
     async with watch.watching(job_id) as watcher:
         watcher.found(Snapshot.of(job))
         yield watcher

@@ -99,13 +99,13 @@ async def list_jobs(
             "next_cursor": next_cursor(places, limit=limit),
         }
 
-    return Response(to_json(await database.run(work)), media_type="application/json")
+    return Response(to_json(await database.read(work)), media_type="application/json")
 
 
 @router.get("/{job_id}", response_model=JobOut, responses=problems(401, 404), summary="Get a job")
 async def get_job(job_id: uuid.UUID, caller: CurrentCaller, database: Db) -> Response:
     """The job as it is now."""
-    job = await database.run(lambda connection: service.get(connection, job_id, account_id=caller.account_id))
+    job = await database.read(lambda connection: service.get(connection, job_id, account_id=caller.account_id))
     return Answer(200, job_document(job)).response()
 
 
@@ -122,7 +122,7 @@ async def get_attempts(job_id: uuid.UUID, caller: CurrentCaller, database: Db) -
         service.get(connection, job_id, account_id=caller.account_id)
         return {"items": [attempt_document(attempt) for attempt in service.attempts(connection, job_id)]}
 
-    return Response(to_json(await database.run(work)), media_type="application/json")
+    return Response(to_json(await database.read(work)), media_type="application/json")
 
 
 @router.post(

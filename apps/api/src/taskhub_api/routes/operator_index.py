@@ -66,7 +66,7 @@ def _document(found: Reconciliation) -> dict[str, Any]:
 @router.get("/drift", response_model=DriftOut, responses=problems(401, 403), summary="How the index differs")
 async def get_drift(_operator: CurrentOperator, database: Db) -> Response:
     """What the last reconciliation found. `taskhub-sqs-consumer reconcile` makes another one; so does a repair."""
-    found = await database.run(latest)
+    found = await database.read(latest)
     content = {"reconciliation": None if found is None else _document(found)}
     return Response(to_json(content), media_type="application/json")
 

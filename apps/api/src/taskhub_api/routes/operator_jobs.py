@@ -116,7 +116,7 @@ async def list_dead_jobs(
             "next_cursor": found[limit - 1].id if len(found) > limit else None,
         }
 
-    return Response(to_json(await database.run(work)), media_type="application/json")
+    return Response(to_json(await database.read(work)), media_type="application/json")
 
 
 @router.get("/{job_id}", response_model=InspectedJobOut, responses=problems(401, 403, 404), summary="Inspect a job")
@@ -129,7 +129,7 @@ async def inspect_job(job_id: uuid.UUID, _operator: CurrentOperator, database: D
         failed = [{**attempt_document(attempt), "worker": attempt.worker} for attempt in attempts]
         return {**_document(job), "failed_attempts": failed}
 
-    return Response(to_json(await database.run(work)), media_type="application/json")
+    return Response(to_json(await database.read(work)), media_type="application/json")
 
 
 @router.post(

@@ -186,7 +186,7 @@ async def list_(
         page = list_tasks(connection, caller.account_id, filter_=filter_, sort=sort, limit=limit, cursor=cursor)
         return {"items": [task.as_document() for task in page.tasks], "next_cursor": page.next_cursor}
 
-    return Response(to_json(await database.run(work)), media_type="application/json")
+    return Response(to_json(await database.read(work)), media_type="application/json")
 
 
 _STALE = {
@@ -204,7 +204,7 @@ _STALE = {
 async def get_task(task_id: uuid.UUID, caller: CurrentCaller, database: Db, request: Request) -> Response:
     """The task, with its version as ETag. While PostgreSQL is away the search index answers (`TaskHub-Stale: true`)."""
     try:
-        task = await database.run(lambda connection: service.get(connection, caller.account_id, task_id))
+        task = await database.read(lambda connection: service.get(connection, caller.account_id, task_id))
     except Unavailable:
         search: SearchService = request.app.state.search
         indexed = await search.get_task(caller.account_id, task_id)

@@ -115,7 +115,7 @@ async def log_in(body: LoginIn, request: Request, tokens: Tokens, database: Db, 
     await limits.admit(request, {Limit.LOGINS_BY_ADDRESS: client_network(request), Limit.LOGINS_BY_EMAIL: email})
     passwords: Passwords = request.app.state.passwords
     password = body.password.get_secret_value()
-    found = await database.run(lambda connection: service.credentials(connection, body.email))
+    found = await database.read(lambda connection: service.credentials(connection, body.email))
     if not await passwords.verify(found.password_hash if found else None, password) or found is None:
         metrics.LOGINS.labels(outcome="refused").inc()
         raise unauthenticated(_WRONG_LOGIN)

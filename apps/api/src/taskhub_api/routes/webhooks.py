@@ -105,14 +105,14 @@ async def create_webhook(body: WebhookIn, request: Request, caller: CurrentCalle
 @router.get("", response_model=WebhookListOut, responses=problems(401), summary="List subscriptions")
 async def list_webhooks(caller: CurrentCaller, database: Db) -> Response:
     """The account's subscriptions, oldest first, without their secrets."""
-    found = await database.run(lambda connection: service.list_webhooks(connection, caller.account_id))
+    found = await database.read(lambda connection: service.list_webhooks(connection, caller.account_id))
     return Response(to_json({"items": [_document(webhook) for webhook in found]}), media_type="application/json")
 
 
 @router.get("/{webhook_id}", response_model=WebhookOut, responses=problems(401, 404), summary="Get a subscription")
 async def get_webhook(webhook_id: uuid.UUID, caller: CurrentCaller, database: Db) -> Response:
     """The subscription, without its secret."""
-    webhook = await database.run(lambda connection: service.get(connection, caller.account_id, webhook_id))
+    webhook = await database.read(lambda connection: service.get(connection, caller.account_id, webhook_id))
     return Answer(200, _document(webhook)).response()
 
 

@@ -8,8 +8,10 @@ from typing import Any
 
 import orjson
 from sqlalchemy import Connection, text
+from sqlalchemy.exc import IntegrityError
 
-from taskhub_core.errors import NotFound, VersionMismatch
+from taskhub_core.database.failures import constraint_name
+from taskhub_core.errors import Conflict, NotFound, VersionMismatch
 from taskhub_core.events import outbox
 from taskhub_core.events.schema import TASK_CREATED, TASK_DELETED, TASK_UPDATED, Event, event
 from taskhub_core.ids import derived_id, new_id
@@ -45,11 +47,16 @@ _INSERT = text(
 
 
 def create(connection: Connection, account_id: uuid.UUID, new_tasks: Sequence[NewTask]) -> list[Task]:
-    """Stores the tasks and returns them, in order."""
+    """Stores the tasks and returns them, in order. Raises Conflict when one of their external ids is taken."""
     now = datetime.now(UTC)
     created = [_task(account_id, new, now) for new in new_tasks]
     rows = orjson.dumps([task.as_document() for task in created]).decode()
-    connection.execute(_INSERT, {"account_id": account_id, "rows": rows})
+    try:
+        connection.execute(_INSERT, {"account_id": account_id, "rows": rows})
+    except IntegrityError as error:
+        if constraint_name(error) != "uq_tasks_account_id_external_id":
+            raise
+        raise Conflict("Another task has one of these external ids.") from error
     record_changes(connection, [(TASK_CREATED, task) for task in created])
     return created
 
