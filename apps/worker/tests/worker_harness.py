@@ -213,11 +213,12 @@ class Platform:
     queue: str
 
 
-def prepare(engine: Engine) -> None:
-    """Empties the tables that tests use, and makes the one where handlers leave notes."""
+def prepare(engine: Engine, *, accounts: bool = False) -> None:
+    """Empties the tables of jobs, and makes the one where handlers leave notes. `accounts`: all other tables, too."""
     with engine.begin() as connection:
         connection.execute(text(_PROBE_TABLE))
-        connection.execute(text("TRUNCATE accounts, outbox, probe_notes CASCADE"))
+        everything = ", accounts, idempotency_keys" if accounts else ""
+        connection.execute(text(f"TRUNCATE jobs, outbox, probe_notes{everything} CASCADE"))
 
 
 def add_account(engine: Engine) -> uuid.UUID:

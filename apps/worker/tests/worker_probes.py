@@ -134,3 +134,9 @@ def stubborn(context: JobContext, _args: NoArgs) -> None:
             time.sleep(1.0)
         except BaseException:
             continue
+
+
+@job_kind("probe.deaf", args=NoArgs, retry=_QUICK)
+def deaf(context: JobContext, _args: NoArgs) -> None:
+    """Does not stop before its time, which is far away."""
+    stubborn(context, _args)
