@@ -153,9 +153,9 @@ class Database:
             result = await connection.run_sync(work)
             if attempt.engine is self.engine:
                 attempt.stop_if_abandoned()
+                # Stays true: between the COMMIT and the end of the unit, too, nobody may say that nothing was changed.
                 attempt.committing = True
                 await connection.commit()
-                attempt.committing = False
         return result
 
     async def close(self) -> None:

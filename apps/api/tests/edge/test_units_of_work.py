@@ -7,11 +7,12 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from sqlalchemy import Connection, Engine, text
+from sqlalchemy import Connection, Engine, event, text
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.util import await_only
 
 from taskhub_api.database import Database
-from taskhub_core.errors import Unavailable
+from taskhub_core.errors import OutcomeUnknown, Unavailable
 from taskhub_local.testing import wait_for_async
 
 
@@ -187,3 +188,22 @@ def test_a_unit_that_is_past_its_deadline_does_not_commit(api_settings: Any, eng
 
 async def _is(value: bool) -> bool:
     return value
+
+
+def test_a_committed_unit_that_is_late_to_give_its_connection_back_is_not_called_undone(
+    api_settings: Any, engine: Engine, counters: str
+) -> None:
+    """On a starved machine the deadline may pass between the COMMIT and the unit's end (found by `make faults`)."""
+
+    async def run() -> None:
+        database = Database(api_settings, deadline_seconds=0.5)
+        event.listen(database.engine.sync_engine, "checkin", lambda *_: await_only(asyncio.sleep(1.0)))
+        try:
+            await database.run(lambda connection: connection.execute(text(f"UPDATE {counters} SET n = 1 WHERE id = 1")))
+        finally:
+            await asyncio.sleep(1.0)
+            await database.close()
+
+    with pytest.raises(OutcomeUnknown):
+        asyncio.run(run())
+    assert _values(engine, counters) == [1, 0]
