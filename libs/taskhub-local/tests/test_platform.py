@@ -33,7 +33,7 @@ from taskhub_local.testing import wait_for
 
 @pytest.fixture
 def free_ports() -> Ports:
-    base = any_free()
+    base = 20_000 + os.getpid() % 10_000
     wanted = {name: base + step for step, name in enumerate(asdict(Ports()))}
     return choose_ports(Ports(**wanted))[0]
 

@@ -5,7 +5,6 @@ import subprocess
 import time
 from pathlib import Path
 
-import psutil
 from rich.console import Console
 from rich.table import Table
 
@@ -16,6 +15,7 @@ from taskhub_local.process.record import ProcessRecord
 from taskhub_local.urls import without_password
 
 _STOP_SECONDS = 150.0
+_POLL_SECONDS = 0.1
 _STYLES = {PartState.READY: "green", PartState.FAILED: "red", PartState.UNAVAILABLE: "yellow"}
 
 
@@ -44,16 +44,16 @@ def down(state: Path) -> int:
     """Stop the running `taskhub up` and wait for its end. Raises NotRunningError if nothing runs."""
     record = ProcessRecord.read(supervisor_record(state))
     process = record.find() if record else None
-    if process is None:
+    if record is None or process is None:
         raise NotRunningError(f"nothing runs in {state}")
     console = Console(highlight=False)
     console.print(f"stopping the platform (process {process.pid}) ...")
     began = time.monotonic()
     process.send_signal(signal.SIGTERM)
-    try:
-        process.wait(_STOP_SECONDS)
-    except psutil.TimeoutExpired as error:
-        raise LocalError(f"process {process.pid} still runs after {_STOP_SECONDS:.0f} s; see its terminal") from error
+    while record.find() is not None:
+        if time.monotonic() - began > _STOP_SECONDS:
+            raise LocalError(f"process {process.pid} still runs after {_STOP_SECONDS:.0f} s; see its terminal")
+        time.sleep(_POLL_SECONDS)
     console.print(f"stopped ({time.monotonic() - began:.1f} s)")
     return 0
 

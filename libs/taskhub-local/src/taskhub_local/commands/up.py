@@ -64,7 +64,6 @@ def _bring_up(platform: Platform, display: Display, stop: threading.Event) -> No
         platform.wait_apps(stop.is_set)
         if not stop.is_set():
             _make_accounts(platform)
-            platform.wait_search(stop.is_set)
 
 
 def _make_accounts(platform: Platform) -> None:
@@ -89,15 +88,16 @@ def _show(platform: Platform, display: Display) -> None:
     display.console.print(table)
     search = platform.keepers.get("elasticsearch")
     if search is not None and search.state is not PartState.READY:
-        display.say("PostgreSQL answers searches until Elasticsearch is there.")
+        display.say(f"Elasticsearch is {search.state.value}: PostgreSQL answers searches until it is ready.")
     display.say("\nTry it in a second terminal: make demo. Ctrl-C stops everything.")
 
 
 def _bring_down(platform: Platform, display: Display) -> None:
     display.stopping()
     began = time.monotonic()
-    for name in platform.stop():
-        display.say(f"stopping {name}")
+    display.say("stopping everything, the last started first (Ctrl-C again: at once)")
+    for name, seconds in platform.stop():
+        display.say(f"{name} stopped ({seconds:.1f} s)")
     display.say(f"everything is stopped ({time.monotonic() - began:.1f} s); data stays in {platform.options.state}")
 
 

@@ -40,6 +40,10 @@ class Report:
 
     def follow(self, api: Api, job_id: str, title: str) -> None:
         """Show a job's progress until it ends."""
+        if not self.console.is_terminal:
+            for _ in api.follow(job_id):
+                pass
+            return
         columns = (
             SpinnerColumn(),
             TextColumn("{task.description}"),

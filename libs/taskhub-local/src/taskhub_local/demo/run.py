@@ -19,7 +19,7 @@ def demo(state: Path) -> int:
     Raises NotRunningError if no platform runs, and DemoError at the first promise that did not hold.
     """
     run = read_run(state)
-    console = Console(highlight=False)
+    console = Console(highlight=False, soft_wrap=True)
     report = Report(console)
     api = Api(run.api_url)
     try:
@@ -46,8 +46,8 @@ def _drive(api: Api, report: Report, receiver: Receiver, *, mail_url: str) -> No
     for sample in SAMPLES:
         steps.import_sample(api, report, sample)
     steps.import_again(api, report, SAMPLES[-1])
-    steps.search(api, report, "search with typos", "passprots sumer", "Renew the passports")
-    steps.search(api, report, "search by prefix", "greenh", "greenhouse")
+    steps.search(api, report, "passprots sumer", "Renew the passports", typos=True)
+    steps.search(api, report, "greenh", "greenhouse", typos=False)
     title = steps.change_with_etag(api, report)
     steps.check_webhook(report, receiver, subscription["secret"], title)
     steps.export_all(api, report)

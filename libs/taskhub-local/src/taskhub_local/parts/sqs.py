@@ -43,7 +43,7 @@ class SqsPart(Part):
 
     def command(self) -> Sequence[str]:
         """The server, in a process of its own."""
-        return [sys.executable, "-m", "moto.server", "-H", HOST, "-p", str(self.port)]
+        return [sys.executable, "-m", "taskhub_local.parts.sqs_server", "-H", HOST, "-p", str(self.port)]
 
     def is_ready(self) -> bool:
         """Whether its health page answers."""

@@ -3,6 +3,7 @@
 import json
 import os
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -110,18 +111,12 @@ class Platform:
         """Wait until every app is ready. Raises PartFailedError if one is not."""
         self._wait(self._apps, cancelled)
 
-    def wait_search(self, cancelled: Callable[[], bool]) -> None:
-        """Wait until Elasticsearch is ready, has failed for now, or turned out not to be available."""
-        if self.elasticsearch is not None:
-            keeper = self.keepers[self.elasticsearch.name]
-            while not keeper.wait_settled(0.1) and not cancelled():
-                pass
-
-    def stop(self) -> Iterator[str]:
-        """Stop everything in reverse order; yields the name of each part just before it is stopped."""
+    def stop(self) -> Iterator[tuple[str, float]]:
+        """Stop everything in reverse order; yields each part's name, once it is stopped, and the seconds it took."""
         for keeper in reversed(self.keepers.values()):
-            yield keeper.part.name
+            began = time.monotonic()
             keeper.stop()
+            yield keeper.part.name, time.monotonic() - began
 
     def app_environment(self) -> dict[str, str]:
         """Return the variables of every app (each has a metrics port besides)."""
