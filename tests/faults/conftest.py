@@ -39,6 +39,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "quick: a fault case that CI runs")
+    config.addinivalue_line("markers", "soak: faults at random, only with --soak")
     config.stash[_REPORTS] = Reports()
     if config.getoption("--fault-seed") is None:
         config.option.fault_seed = secrets.randbelow(1_000_000)
@@ -89,7 +90,7 @@ def reports(pytestconfig: pytest.Config) -> Reports:
 @pytest.fixture(scope="session")
 def host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Host]:
     """The platform under test. Elasticsearch is left out where it cannot run, except in CI."""
-    with Host(tmp_path_factory.mktemp("platform"), say=_say) as running:
+    with Host(tmp_path_factory.mktemp("platform"), say=say) as running:
         if os.environ.get("CI") and running.target.elasticsearch_url is None:
             pytest.fail(f"CI must test with Elasticsearch: {running.platform.search_note}")
         yield running
@@ -98,10 +99,11 @@ def host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Host]:
 @pytest.fixture(scope="session")
 def setting(host: Host, tmp_path_factory: pytest.TempPathFactory) -> Setting:
     """Where the cases run."""
-    return Setting(target=host.target, folder=tmp_path_factory.mktemp("ledgers"), kinds=True, host=host, say=_say)
+    return Setting(target=host.target, folder=tmp_path_factory.mktemp("ledgers"), kinds=True, host=host, say=say)
 
 
-def _say(line: str) -> None:
+def say(line: str) -> None:
+    """Tell a person who watches (pytest -s) what is going on."""
     sys.stdout.write(f"  {line}\n")
     sys.stdout.flush()
 

@@ -40,6 +40,8 @@ class CaseReport:
     longest_gap_seconds: float
     settle_seconds: float
     seed: int
+    machine_load: float
+    """The system's load average of the last minute, for each processor: above 1 the machine was short of time."""
     notes: tuple[str, ...] = ()
     failures: tuple[str, ...] = field(default=())
     """Sentences: a missed budget, a failed check, each finding of the verdict."""
@@ -60,9 +62,21 @@ class Skipped:
 
 def show(console: Console, reports: Sequence[CaseReport], skipped: Sequence[Skipped] = ()) -> None:
     """Print one table for all cases, and below it what failed and what was left out."""
-    table = Table(title="Faults", header_style="dim", title_justify="left", title_style="bold")
+    table = Table(box=None, header_style="dim", padding=(0, 2, 0, 0))
     table.add_column("case", no_wrap=True)
-    for column in ("recovered", "budget", "requests", "acked", "refused", "unknown", "lost", "double", "p99", "gap"):
+    for column in (
+        "recovered",
+        "budget",
+        "requests",
+        "acked",
+        "refused",
+        "unknown",
+        "lost",
+        "double",
+        "p99",
+        "gap",
+        "load",
+    ):
         table.add_column(column, justify="right", no_wrap=True)
     table.add_column("by")
     for report in reports:
@@ -81,6 +95,7 @@ def show(console: Console, reports: Sequence[CaseReport], skipped: Sequence[Skip
             _alarm(report.doubled),
             _seconds(report.latency_p99_seconds),
             _seconds(report.longest_gap_seconds),
+            f"{report.machine_load:.1f}",
             f"{report.felt}, from {report.counted_from}",
         )
     console.print(table)

@@ -1,6 +1,7 @@
 """Runs one case: load, fault, recovery, settling, verdict."""
 
 import asyncio
+import os
 import secrets
 import time
 import uuid
@@ -227,6 +228,7 @@ def _report(run: _Run, evidence: Evidence, settled: Settled, verdict: Verdict, *
         longest_gap_seconds=longest_gap(call.probe for call in run.pulse.writes),
         settle_seconds=settled.seconds,
         seed=seed,
+        machine_load=os.getloadavg()[0] / (os.cpu_count() or 1),
         notes=(*run.stage.notes, *(result.note for result in checked if result.note)),
         failures=tuple(failures),
     )

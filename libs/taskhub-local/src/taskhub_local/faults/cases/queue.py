@@ -48,6 +48,12 @@ def _messages(client: "SQSClient", queue: str) -> tuple[int, int]:
     return int(attributes["ApproximateNumberOfMessages"]), int(attributes["ApproximateNumberOfMessagesNotVisible"])
 
 
+async def until_queue_is_empty(stage: Stage) -> None:
+    """Wait until every message was consumed, those in hand included."""
+    with closing(_client(stage)) as client:
+        await stage.until(lambda: _messages(client, QUEUE) == (0, 0), seconds=60, what="the queue is empty")
+
+
 async def sqs_away(stage: Stage) -> float:
     """Refuse connections to SQS. (The server behind is well: killing moto would lose messages, which SQS does not.)"""
     stage.breaks(f"refuse connections to SQS for {_AWAY_SECONDS:g} s")
