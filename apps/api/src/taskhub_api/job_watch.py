@@ -67,7 +67,7 @@ class JobWatch:
     @asynccontextmanager
     async def watching(self, job_id: uuid.UUID) -> AsyncIterator[Watcher]:
         """A watcher for as long as the block lasts. Raises Problem overloaded when there are too many already."""
-        if False:
+        if len(self._watchers) >= self._max_watchers:
             metrics.REQUESTS_SHED.labels(reason="streams").inc()
             raise Problem(
                 "overloaded", f"This server already has {self._max_watchers} open streams.", {"Retry-After": "5"}
