@@ -50,7 +50,7 @@ def test_a_kill_in_the_middle_of_a_batch_loses_nothing(
 ) -> None:
     tasks = world.create(*(f"Task {n}" for n in range(400)))
     events = world.publish()
-    victim = start("run", log_level="warning")
+    victim = start("run", log_level="warning", consumer_visibility_seconds=3)
     wait_for(lambda: len(world.feed()) >= 30, deadline_seconds=30, message="the first consumer did nothing")
     victim.send_signal(signal.SIGKILL)
     victim.wait()
@@ -70,7 +70,7 @@ def test_sigterm_ends_it_within_seconds_and_gives_back_what_was_not_done(
     process = start("run", log_level="warning", consumer_visibility_seconds=600)
     wait_for(lambda: len(world.feed()) >= 30, deadline_seconds=30, message="the consumer did nothing")
     process.send_signal(signal.SIGTERM)
-    assert process.wait(timeout=10) == 0
+    assert process.wait(timeout=30) == 0
     counts = queue.counts()
     assert counts.in_flight == 0, "messages stay hidden although nobody works on them"
     assert counts.visible == 400 - len(world.feed())
@@ -115,7 +115,7 @@ def test_reconcile_watch_goes_on_until_it_is_told_to_stop(
             message="the drift was not repaired",
         )
     process.send_signal(signal.SIGTERM)
-    assert process.wait(timeout=10) == 0
+    assert process.wait(timeout=30) == 0
 
 
 def test_settings_lists_them_without_needing_any() -> None:

@@ -1,8 +1,8 @@
 """One batch: written to the index, recorded in PostgreSQL in one transaction, and only then deleted from the queue.
 
 The index comes first because its writes are idempotent and need no transaction to be held open. A batch that fails
-as a whole is repeated event by event, so that a poisonous one cannot stop its neighbours: it alone stays in the
-queue, until SQS has handed it out so often that it moves to the DLQ.
+as a whole is repeated in halves, so that a poisonous event cannot stop its neighbours: it alone stays in the queue,
+until SQS has handed it out so often that it moves to the DLQ.
 """
 
 from collections.abc import Callable, Sequence
@@ -59,11 +59,12 @@ class BatchProcessor:
         self._reject([result for result in parsed if isinstance(result, Rejection)])
         return [result for result in parsed if isinstance(result, Arrival)]
 
-    def process(self, arrivals: Sequence[Arrival]) -> None:
-        """Processes the events and deletes their messages. Doing it again is harmless.
+    def process(self, arrivals: Sequence[Arrival], *, progress: Callable[[], None]) -> None:
+        """Processes the events and deletes their messages; calls `progress` at every step. Repeating it is harmless.
 
         Raises Unavailable when PostgreSQL, Elasticsearch or SQS is away; whatever else happens concerns one event.
         """
+        progress()
         try:
             self._process(arrivals)
         except Unavailable:
@@ -72,9 +73,10 @@ class BatchProcessor:
             if len(arrivals) == 1:
                 self._leave(arrivals[0], error)
                 return
-            _log.warning("a batch failed, going on event by event", events=len(arrivals), error=repr(error))
-            for arrival in arrivals:
-                self.process([arrival])
+            _log.warning("a batch failed, going on with its halves", events=len(arrivals), error=repr(error))
+            middle = len(arrivals) // 2
+            self.process(arrivals[:middle], progress=progress)
+            self.process(arrivals[middle:], progress=progress)
 
     def _process(self, arrivals: Sequence[Arrival]) -> None:
         refused = self._write_to_index(arrivals).refused

@@ -29,7 +29,6 @@ from taskhub_sqs_consumer.watchdog import Watchdog
 _log = structlog.get_logger(__name__)
 
 _WATCHDOG_GRACE_SECONDS = 2.0
-_STOP_GRACE_SECONDS = 5.0
 _READ_ONLY = text("SHOW transaction_read_only")
 
 
@@ -83,7 +82,7 @@ class Consumer:
     def stop(self) -> bool:
         """Finishes the batches in work, gives back what was not begun, and returns whether all of it ended in time."""
         self._stopping.set()
-        deadline = time.monotonic() + self._settings.consumer_wait_seconds + _STOP_GRACE_SECONDS
+        deadline = time.monotonic() + self._settings.consumer_wait_seconds + self._settings.consumer_stop_seconds
         ended = [receiver.join(max(0.0, deadline - time.monotonic())) for receiver in self._receivers]
         self._gate.stop()
         self._keeper.stop()

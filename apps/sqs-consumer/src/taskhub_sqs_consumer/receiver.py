@@ -4,11 +4,12 @@ import random
 import threading
 import time
 from collections.abc import Sequence
+from contextlib import ExitStack
 
 import structlog
 
 from taskhub_core.errors import Unavailable
-from taskhub_core.events.queue import EventQueue, Message, QueueUnavailable
+from taskhub_core.events.queue import MAX_BATCH, EventQueue, Message, QueueUnavailable
 from taskhub_core.telemetry.health import ProgressStamp
 from taskhub_sqs_consumer.batch import BatchProcessor
 from taskhub_sqs_consumer.gate import Gate
@@ -43,12 +44,13 @@ class Receiver:
         self._settings = settings
         self._stopping = stopping
         self._queue_failures = 0
-        slowest_turn = (
+        slowest_step = (
             settings.consumer_wait_seconds
             + settings.sqs_read_timeout_seconds
-            + 10 * (settings.consumer_unit_seconds + settings.consumer_index_timeout_seconds)  # event by event
+            + settings.consumer_unit_seconds
+            + settings.consumer_index_timeout_seconds
         )
-        self.stamp = ProgressStamp(f"receiver {number}", max_age_seconds=slowest_turn + 30)
+        self.stamp = ProgressStamp(f"receiver {number}", max_age_seconds=2 * slowest_step + 30)
         self._thread = threading.Thread(target=self._run, name=f"receiver-{number}", daemon=True)
 
     def start(self) -> None:
@@ -76,23 +78,36 @@ class Receiver:
                 self._stopping.wait(_TURN_SECONDS)
 
     def _turn(self) -> None:
-        messages = self._queue.receive(
-            visibility_seconds=self._settings.consumer_visibility_seconds,
-            wait_seconds=self._settings.consumer_wait_seconds,
-        )
+        messages = self._receive(wait_seconds=self._settings.consumer_wait_seconds)
         if not messages:
             return
-        with self._keeper.hold(messages):
+        with ExitStack() as held:
+            held.enter_context(self._keeper.hold(messages))
+            # Only a backlog makes full receives, and then it pays to process more at once.
+            last = messages
+            while len(last) == MAX_BATCH and self._wants_more(len(messages)):
+                last = self._receive(wait_seconds=0)
+                held.enter_context(self._keeper.hold(last))
+                messages = messages + last
             if self._stopping.is_set():
                 self._give_back(messages)
                 return
             self._work(self._processor.sort_out(messages))
 
+    def _wants_more(self, received: int) -> bool:
+        return received < self._settings.consumer_batch_size and not self._stopping.is_set()
+
+    def _receive(self, *, wait_seconds: int) -> list[Message]:
+        self.stamp.touch()
+        return self._queue.receive(
+            visibility_seconds=self._settings.consumer_visibility_seconds, wait_seconds=wait_seconds
+        )
+
     def _work(self, arrivals: Sequence[Arrival]) -> None:
         hold_until = time.monotonic() + self._settings.consumer_hold_seconds
         while arrivals:
             try:
-                self._processor.process(arrivals)
+                self._processor.process(arrivals, progress=self.stamp.touch)
             except QueueUnavailable:
                 raise  # what was done will be found done when the messages come again
             except Unavailable as error:

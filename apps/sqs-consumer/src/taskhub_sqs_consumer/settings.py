@@ -16,6 +16,13 @@ class ConsumerSettings(DatabaseSettings, QueueSettings, SearchSettings, Telemetr
         description="How long one long poll waits for a message. A stop waits for the polls under way, so that no "
         "message is handed to a process that is gone: keep it well under the termination grace period.",
     )
+    consumer_batch_size: int = Field(
+        default=100,
+        ge=1,
+        le=1_000,
+        description="How many events are processed together while there is a backlog: SQS gives ten at a time, and "
+        "one write to the index and one transaction do for many. A single event waits for no other.",
+    )
     consumer_visibility_seconds: int = Field(
         default=60,
         ge=3,
@@ -35,6 +42,12 @@ class ConsumerSettings(DatabaseSettings, QueueSettings, SearchSettings, Telemetr
         le=43_200,
         description="An event that fails by itself comes again after 2, 4, 8 ... seconds, at most this many. After as "
         "many receives as the queue allows, SQS moves it to the DLQ.",
+    )
+    consumer_stop_seconds: float = Field(
+        default=15.0,
+        gt=0,
+        description="How long a stop waits for the batches in work, beyond the long poll. Together they must stay "
+        "under the termination grace period. What is cut off comes back by its visibility timeout.",
     )
     consumer_unit_seconds: float = Field(
         default=8.0, gt=0, description="How long PostgreSQL may take for one batch, repeats included."

@@ -4,6 +4,7 @@ import asyncio
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import pytest
@@ -13,11 +14,11 @@ from sqlalchemy import Connection, Engine, text
 from taskhub_core.search.client import make_client
 from taskhub_core.search.document import live
 from taskhub_core.search.index import create_index, new_index_name, swap_alias
-from taskhub_core.search.request import SearchAnswer, SearchRequest
+from taskhub_core.search.request import SearchAnswer, SearchRequest, Source
 from taskhub_core.search.service import SearchService
 from taskhub_core.search.write import write
 from taskhub_core.settings import SearchSettings
-from taskhub_core.tasks import service
+from taskhub_core.tasks import service as tasks_service
 from taskhub_core.tasks.formats import TaskDraft
 from taskhub_core.tasks.service import NewTask
 from taskhub_core.tasks.task import Task
@@ -55,16 +56,16 @@ class Library:
     def add(self, drafts: Iterable[TaskDraft | str]) -> list[Task]:
         new = [NewTask(TaskDraft(title=draft) if isinstance(draft, str) else draft) for draft in drafts]
         with self.engine.begin() as connection:
-            return service.create(connection, self.account_id, new)
+            return tasks_service.create(connection, self.account_id, new)
 
     def change(self, task: Task, title: str) -> Task:
         with self.engine.begin() as connection:
-            patch = service.TaskPatch({"title": title})
-            return service.update(connection, self.account_id, task.id, patch, expected_version=None)
+            patch = tasks_service.TaskPatch({"title": title})
+            return tasks_service.update(connection, self.account_id, task.id, patch, expected_version=None)
 
     def delete(self, task: Task) -> None:
         with self.engine.begin() as connection:
-            service.delete(connection, self.account_id, task.id, expected_version=None)
+            tasks_service.delete(connection, self.account_id, task.id, expected_version=None)
 
     def index(self, tasks: Sequence[Task]) -> None:
         write(self.client, self.alias, [live(task) for task in tasks])
@@ -102,18 +103,22 @@ type Ask = Callable[..., SearchAnswer]
 def ask(request: pytest.FixtureRequest, library: Library, elasticsearch_url: str) -> Ask:
     """Searches in one engine. What is promised of both is tested with both."""
     url = elasticsearch_url if request.param == "elasticsearch" else None
-    settings = search_settings(elasticsearch_url=url, search_alias=library.alias, search_timeout_ms=20_000)
+    return partial(search_once, library, url)
 
-    def search(query: str, **more: Any) -> SearchAnswer:
-        async def once() -> SearchAnswer:
-            async with SearchService(settings, library.run_unit) as search:
-                return await search.search(SearchRequest(account_id=library.account_id, text=query, **more))
 
-        answer = asyncio.run(once())
-        assert (answer.source, answer.degraded) == (request.param, False)
-        return answer
+def search_once(library: Library, elasticsearch_url: str | None, query: str, **more: Any) -> SearchAnswer:
+    """One search by a service of its own, with all the time that a cold Elasticsearch may need."""
+    settings = search_settings(
+        elasticsearch_url=elasticsearch_url, search_alias=library.alias, search_timeout_ms=20_000
+    )
 
-    return search
+    async def once() -> SearchAnswer:
+        async with SearchService(settings, library.run_unit) as service:
+            return await service.search(SearchRequest(account_id=library.account_id, text=query, **more))
+
+    answer = asyncio.run(once())
+    assert (answer.source == Source.ELASTICSEARCH, answer.degraded) == (elasticsearch_url is not None, False)
+    return answer
 
 
 def titles(answer: SearchAnswer) -> list[str]:

@@ -17,7 +17,7 @@ from taskhub_core.tasks.formats import TaskDraft
 from taskhub_core.tasks.listing import TaskFilter
 from taskhub_core.tasks.status import TaskStatus
 
-from .conftest import Ask, Library, titles
+from .conftest import Ask, Library, search_once, titles
 
 
 def test_words_are_found_whole_and_by_their_beginning_and_all_must_be_there(library: Library, ask: Ask) -> None:
@@ -32,6 +32,19 @@ def test_words_may_be_spread_over_title_tags_and_notes(library: Library, ask: As
     library.index(library.add([TaskDraft(title="Plan trip", notes="by train to Ghent", tags=("travel", "two-days"))]))
     for query in ("trip ghent travel", "two-days", "PLAN", "Travel train"):
         assert titles(ask(query)) == ["Plan trip"], query
+
+
+def test_elasticsearch_forgives_typos_but_ranks_them_last(library: Library, elasticsearch_url: str) -> None:
+    library.index(library.add(["Supermarkt flyers", "Go to the supermarket", "Supper"]))
+    found = search_once(library, elasticsearch_url, "supermarkt")
+    assert titles(found) == ["Supermarkt flyers", "Go to the supermarket"]
+    assert found.hits[1].highlights["title"] == ["Go to the <em>supermarket</em>"]
+    assert titles(search_once(library, elasticsearch_url, "xupermarket")) == [], "the first letter must be right"
+
+
+def test_elasticsearch_ranks_words_that_stand_together_first(library: Library, elasticsearch_url: str) -> None:
+    library.index(library.add(["Tax return", "Return books, then do the tax", "Return the tax form"]))
+    assert titles(search_once(library, elasticsearch_url, "tax return"))[0] == "Tax return"
 
 
 def test_a_title_counts_more_than_tags_and_tags_more_than_notes(library: Library, ask: Ask) -> None:
