@@ -150,6 +150,20 @@ def test_ctrl_c_while_starting_stops_what_has_started(tmp_path: Path) -> None:
         assert not any((state / "run").glob("*.json"))
 
 
+def test_a_reader_that_goes_away_does_not_keep_the_platform_from_stopping(tmp_path: Path) -> None:
+    state = tmp_path / "state"
+    options = [f"--{name.replace('_', '-')}-port={port}" for name, port in asdict(free_ports()).items()]
+    command = [script("taskhub"), "--state-dir", str(state), "up", "--no-elasticsearch", *options]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as process:
+        assert process.stdout is not None
+        while b"redis is ready" not in process.stdout.readline():
+            assert process.poll() is None
+        process.stdout.close()
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(STOP_SECONDS) == 0
+    assert not any((state / "run").glob("*.json")), "something still runs"
+
+
 def test_commands_say_what_to_do_when_nothing_runs(tmp_path: Path) -> None:
     for command in ("status", "demo", "reindex", "down"):
         result = taskhub(tmp_path / "state", command)

@@ -3,10 +3,11 @@
 import sys
 import threading
 import time
+from contextlib import suppress
 from types import TracebackType
 from typing import Self
 
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.live import Live
 from rich.spinner import Spinner
 from rich.table import Table
@@ -25,11 +26,19 @@ _MARKS = {
 }
 
 
+class _LastingConsole(Console):
+    """A console whose reader may go away."""
+
+    def on_broken_pipe(self) -> None:
+        """Go on in silence; rich would end the process here, and leave everything running that it started."""
+        self.quiet = True
+
+
 class Display:
     """Hears of every change. While `starting` is entered, a terminal shows a live table; before and after, lines."""
 
     def __init__(self, console: Console | None = None) -> None:
-        self.console = console or Console(highlight=False, soft_wrap=True)
+        self.console = console or _LastingConsole(highlight=False, soft_wrap=True)
         self._lock = threading.Lock()
         self._live: Live | None = None
         self._keepers: dict[str, Keeper] = {}
@@ -39,8 +48,13 @@ class Display:
     def say(self, line: str) -> None:
         """Write one line, above the table if there is one."""
         with self._lock:
-            self.console.print(line, markup=False)
-            self._flush()
+            self._print(line)
+
+    def show(self, *items: RenderableType) -> None:
+        """Write tables and the like."""
+        with self._lock:
+            for item in items:
+                self._print(item)
 
     def changed(self, keeper: Keeper) -> None:
         """Show that a part changed."""
@@ -50,10 +64,9 @@ class Display:
                 self._began[name] = time.monotonic()
             if self._live is not None:
                 if keeper.state is PartState.FAILED:
-                    self.console.print(f"{name} {keeper.detail}", markup=False)
+                    self._print(f"{name} {keeper.detail}")
             elif line := self._line(keeper):
-                self.console.print(line, markup=False)
-            self._flush()
+                self._print(line)
 
     def starting(self, keepers: dict[str, Keeper]) -> Self:
         """Enter this to show these parts while they start."""
@@ -74,8 +87,15 @@ class Display:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if self._live is not None:
-            self._live.stop()
+            with suppress(OSError):
+                self._live.stop()
             self._live = None
+
+    def _print(self, item: RenderableType) -> None:
+        # A closed terminal must not keep the platform from being stopped in order: nobody reads this, that is all.
+        with suppress(OSError):
+            self.console.print(item, markup=False)
+            sys.stdout.flush()
 
     def _line(self, keeper: Keeper) -> str | None:
         name = keeper.part.name
@@ -108,8 +128,3 @@ class Display:
         if keeper.state is PartState.READY:
             return without_password(keeper.part.url)
         return keeper.detail
-
-    @staticmethod
-    def _flush() -> None:
-        # Lines must appear at once also where standard output is a file or a pipe.
-        sys.stdout.flush()

@@ -10,6 +10,7 @@ from types import FrameType
 
 import httpx
 from rich.table import Table
+from rich.text import Text
 
 from taskhub_local.commands.accounts import ensure_accounts
 from taskhub_local.commands.display import Display
@@ -54,12 +55,15 @@ def _bring_up(platform: Platform, display: Display, stop: threading.Event) -> No
         display.say(f"Elasticsearch {platform.search_note}: PostgreSQL answers searches")
     with display.starting(platform.keepers):
         platform.start_backing()
-        platform.wait_required(stop.is_set)
+        platform.wait_database(stop.is_set)
         if stop.is_set():
             return
         began = time.monotonic()
         platform.migrate()
         display.say(f"the database has the newest schema ({time.monotonic() - began:.1f} s)")
+        platform.wait_required(stop.is_set)
+        if stop.is_set():
+            return
         platform.start_apps()
         platform.wait_apps(stop.is_set)
         if not stop.is_set():
@@ -83,9 +87,7 @@ def _show(platform: Platform, display: Display) -> None:
     table.add_row("Demo account", f"{info.demo.email}  password {info.demo.password}")
     table.add_row("Operator", f"{info.operator.email}  password {info.operator.password}")
     table.add_row("Logs", str(platform.folders.log("*")))
-    display.console.print()
-    display.console.print("TaskHub is up.", style="bold green")
-    display.console.print(table)
+    display.show("", Text("TaskHub is up.", "bold green"), table)
     search = platform.keepers.get("elasticsearch")
     if search is not None and search.state is not PartState.READY:
         display.say(f"Elasticsearch is {search.state.value}: PostgreSQL answers searches until it is ready.")

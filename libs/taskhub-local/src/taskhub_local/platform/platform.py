@@ -91,6 +91,10 @@ class Platform:
         for keeper in self._backing:
             keeper.start()
 
+    def wait_database(self, cancelled: Callable[[], bool]) -> None:
+        """Wait until PostgreSQL is ready, so that `migrate` can run. Raises PartFailedError if it is not."""
+        self._wait([self.keepers["postgres"]], cancelled)
+
     def wait_required(self, cancelled: Callable[[], bool]) -> None:
         """Wait until the servers that nothing works without are ready. Raises PartFailedError if one is not.
 
