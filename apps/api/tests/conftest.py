@@ -19,6 +19,8 @@ from taskhub_api.security.access_tokens import AccessTokens, Caller
 from taskhub_api.settings import ApiSettings
 from taskhub_core.accounts.models import Role
 from taskhub_core.database.engine import make_engine
+from taskhub_core.settings import TelemetrySettings
+from taskhub_core.telemetry import logs
 from taskhub_local.testing import SqsQueueNames
 
 
@@ -47,6 +49,12 @@ class ClientOf(Protocol):
     ) -> httpx.Client:
         """A client with a token of the account (a new one if none is named)."""
         ...
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _logs_as_in_production() -> None:
+    """structlog's own default draws every local variable of a traceback, which takes minutes for some."""
+    logs.configure(TelemetrySettings(), service="taskhub-api")
 
 
 @pytest.fixture(scope="session")

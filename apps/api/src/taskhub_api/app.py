@@ -13,6 +13,7 @@ from taskhub_api.job_watch import JobWatch
 from taskhub_api.middleware.body_limit import BodyLimitMiddleware
 from taskhub_api.middleware.deadline import DeadlineMiddleware
 from taskhub_api.middleware.media_type import MediaTypeMiddleware
+from taskhub_api.middleware.methods import MethodsMiddleware
 from taskhub_api.middleware.shedding import SheddingMiddleware
 from taskhub_api.middleware.story import StoryMiddleware
 from taskhub_api.middleware.text_guard import TextGuardMiddleware
@@ -80,6 +81,7 @@ def create_app(settings: ApiSettings) -> FastAPI:
     for router in ROUTERS:
         app.include_router(router)
     # The last one added is the outermost (middleware/__init__.py has the order).
+    app.add_middleware(MethodsMiddleware, application=app)
     app.add_middleware(TextGuardMiddleware, file_paths=FILE_PATHS)
     app.add_middleware(
         BodyLimitMiddleware,

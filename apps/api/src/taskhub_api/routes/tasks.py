@@ -172,7 +172,7 @@ async def list_(
     database: Db,
     status: Annotated[list[TaskStatus], Query(description="One or several.")] = [],  # noqa: B006 - FastAPI copies it
     tag: Annotated[list[str], Query(max_length=TAGS_PER_TASK, description="Tasks that have every one.")] = [],  # noqa: B006
-    priority: Annotated[list[int], Query(max_length=5, description="One or several, 0 to 4.")] = [],  # noqa: B006
+    priority: Annotated[list[Priority], Query(max_length=5, description="One or several, 0 to 4.")] = [],  # noqa: B006
     due_from: Annotated[AwareDatetime | None, Query(description="Due at or after this time.")] = None,
     due_before: Annotated[AwareDatetime | None, Query(description="Due before this time.")] = None,
     sort: Sort = Sort.NEWEST,
