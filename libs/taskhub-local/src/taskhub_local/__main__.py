@@ -54,6 +54,11 @@ def _parser() -> argparse.ArgumentParser:
 
     commands.add_parser("demo", help="drive the main job end to end on sample files").set_defaults(command=_demo)
     commands.add_parser("reindex", help="build the search index anew").set_defaults(command=_reindex)
+    chaos = commands.add_parser("chaos", help="break something of the running platform, and watch it recover")
+    chaos.add_argument("case", nargs="?", help="which fault (default: list them)")
+    chaos.add_argument("--seed", type=int, default=None, help="deal the same load again")
+    chaos.set_defaults(command=_chaos)
+
     commands.add_parser("fetch", help="get Elasticsearch ahead of time").set_defaults(command=_fetch)
     commands.add_parser("settings", help="list every setting as Markdown").set_defaults(command=_settings)
     return parser
@@ -107,6 +112,12 @@ def _reindex(arguments: argparse.Namespace) -> int:
     from taskhub_local.commands.reindex import reindex
 
     return reindex(_state(arguments))
+
+
+def _chaos(arguments: argparse.Namespace) -> int:
+    from taskhub_local.faults.command import chaos
+
+    return chaos(_state(arguments), arguments.case, seed=arguments.seed)
 
 
 def _fetch(_: argparse.Namespace) -> int:

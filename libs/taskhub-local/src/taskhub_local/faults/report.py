@@ -60,6 +60,13 @@ class Skipped:
     reason: str
 
 
+def summary(report: CaseReport) -> list[str]:
+    """Return the outcome of one case as lines: what it came to, and each failure."""
+    took = f"{report.felt} back after {_seconds(report.recovery_seconds)} of {_seconds(report.budget_seconds)}"
+    mark = "✓" if report.passed else "✗"
+    return [f"{mark} {report.name}: {took}", *(f"✗ {failure}" for failure in report.failures)]
+
+
 def show(console: Console, reports: Sequence[CaseReport], skipped: Sequence[Skipped] = ()) -> None:
     """Print one table for all cases, and below it what failed and what was left out."""
     table = Table(box=None, header_style="dim", padding=(0, 2, 0, 0))

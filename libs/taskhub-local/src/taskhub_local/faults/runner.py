@@ -25,7 +25,7 @@ from taskhub_local.faults.observe import Eyes
 from taskhub_local.faults.pulse import Pulse
 from taskhub_local.faults.receiver import Receiver
 from taskhub_local.faults.recovery import Probe, longest_gap, percentile, recovery_seconds
-from taskhub_local.faults.report import CaseReport
+from taskhub_local.faults.report import CaseReport, summary
 from taskhub_local.faults.settle import Settled, settle
 from taskhub_local.faults.stage import Stage
 from taskhub_local.faults.target import Target
@@ -52,6 +52,8 @@ class Setting:
     """Whether the platform knows the job kinds of the fault driver."""
     host: "Host | None" = None
     say: Callable[[str], None] = lambda _: None
+    watch: Callable[[Client, Pulse, Stage], None] = lambda _client, _pulse, _stage: None
+    """Is given what it may look at while the case runs."""
 
     @property
     def api_url(self) -> str:
@@ -102,6 +104,7 @@ async def run_case(case: Case, setting: Setting, *, seed: int) -> CaseReport:
     """Run a case and report on it. Raises LocalError when the platform does not even work before the fault."""
     name = f"{case.name}-{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(2)}"
     async with _prepared(case, setting, name, seed) as run:
+        setting.watch(run.client, run.pulse, run.stage)
         fenced = counter(setting.target.describe().metrics_urls, _FENCED)
         async with run.pulse.running(), run.load.running():
             await _warm_up(run)
@@ -126,7 +129,10 @@ async def run_case(case: Case, setting: Setting, *, seed: int) -> CaseReport:
             fenced_writes=max(0.0, counter(setting.target.describe().metrics_urls, _FENCED) - fenced),
         )
         report = _report(run, evidence, settled, judge(run.client.ledger.entries, settled.observed), seed=seed)
-        return replace(report, failures=(failure, *report.failures)) if failure else report
+        report = replace(report, failures=(failure, *report.failures)) if failure else report
+        for line in summary(report):
+            setting.say(line)
+        return report
 
 
 @asynccontextmanager
@@ -143,7 +149,7 @@ async def _prepared(case: Case, setting: Setting, name: str, seed: int) -> Async
         await _expect(client, HttpCall("POST", "/v1/webhooks", json=subscription))
         eyes = Eyes(setting.target, account_id, account.email, receiver)
         load = Load(client, replace(case.plan, mix=case.mix(kinds=setting.kinds)), seed=seed)
-        stage = Stage(setting.target, client, eyes, host=setting.host, say=setting.say)
+        stage = Stage(setting.target, client, eyes, kinds=setting.kinds, host=setting.host, say=setting.say)
         yield _Run(setting, case, client, eyes, load, Pulse(client), stage)
 
 

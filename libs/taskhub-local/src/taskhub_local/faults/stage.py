@@ -23,11 +23,20 @@ class Stage:
     """What `act` gets."""
 
     def __init__(
-        self, target: Target, client: Client, eyes: Eyes, *, host: "Host | None", say: Callable[[str], None]
+        self,
+        target: Target,
+        client: Client,
+        eyes: Eyes,
+        *,
+        kinds: bool,
+        host: "Host | None",
+        say: Callable[[str], None],
     ) -> None:
         self.target = target
         self.client = client
         self.eyes = eyes
+        self.kinds = kinds
+        """Whether the platform knows the job kinds of the fault driver."""
         self.say = say
         self.began_at: float | None = None
         self.recovered_at: float | None = None

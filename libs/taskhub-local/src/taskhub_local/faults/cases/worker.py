@@ -12,13 +12,14 @@ from taskhub_local.faults.cases.making import case
 from taskhub_local.faults.checks import late_writes_fenced, writes_unharmed
 from taskhub_local.faults.judge_jobs import DEADLY_KIND, STEPS_KIND
 from taskhub_local.faults.stage import Stage
-from taskhub_local.faults.submissions import submit_job
+from taskhub_local.faults.submissions import submit_import, submit_job
 from taskhub_local.faults.target import freeze
 from taskhub_local.parts.app import App
 
 _WORKER = App.WORKER.value
 _PATIENCE_SECONDS = 60.0
 _LONGEST_WAIT_SECONDS = 60.0
+_LARGE_IMPORT = 6_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,9 +32,15 @@ class _Running:
 
 
 async def _long_job(stage: Stage, *, steps: int, step_seconds: float) -> _Running:
-    """Submit a job of many steps, and wait until it is in the middle of them."""
-    args = {"steps": steps, "step_seconds": step_seconds}
-    job_id = await submit_job(stage.client, STEPS_KIND, args, size=steps, patience_seconds=_PATIENCE_SECONDS)
+    """Submit a job of many steps (or else a large import), and wait until it is in the middle of them."""
+    if stage.kinds:
+        args = {"steps": steps, "step_seconds": step_seconds}
+        job_id = await submit_job(stage.client, STEPS_KIND, args, size=steps, patience_seconds=_PATIENCE_SECONDS)
+    else:
+        submitted = await submit_import(stage.client, _LARGE_IMPORT, patience_seconds=_PATIENCE_SECONDS)
+        if submitted is None:
+            raise LocalError("the file of a large import was not taken")
+        job_id = submitted
 
     def in_the_middle() -> _Running | None:
         with stage.eyes.session() as session:
@@ -123,8 +130,6 @@ async def deadly_job(stage: Stage) -> float:
     return since
 
 
-_KINDS = frozenset({Need.KINDS})
-
 CASES = (
     case(
         "worker-child-kill",
@@ -132,7 +137,6 @@ CASES = (
         kill_child,
         felt=Felt.MARKED,
         checks=(writes_unharmed,),
-        needs=_KINDS,
         quick=True,
     ),
     case(
@@ -141,7 +145,6 @@ CASES = (
         kill_worker,
         felt=Felt.MARKED,
         checks=(writes_unharmed,),
-        needs=_KINDS,
     ),
     case(
         "worker-freeze",
@@ -149,7 +152,6 @@ CASES = (
         freeze_child,
         felt=Felt.MARKED,
         checks=(writes_unharmed, late_writes_fenced),
-        needs=_KINDS,
         quick=True,
     ),
     case(
@@ -158,7 +160,7 @@ CASES = (
         freeze_worker,
         felt=Felt.MARKED,
         checks=(writes_unharmed, late_writes_fenced),
-        needs=_KINDS | {Need.HOST},
+        needs=frozenset({Need.HOST}),
     ),
     case(
         "job-deadly",
@@ -166,6 +168,6 @@ CASES = (
         deadly_job,
         felt=Felt.MARKED,
         checks=(writes_unharmed,),
-        needs=_KINDS,
+        needs=frozenset({Need.KINDS}),
     ),
 )
