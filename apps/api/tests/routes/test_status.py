@@ -1,6 +1,7 @@
 """The status page: right about each dependency, quick whatever they do, and discreet towards users."""
 
 import time
+import uuid
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -75,14 +76,16 @@ def test_a_frozen_postgresql_is_noticed_while_the_status_is_still_answered(own_p
     assert becomes(client, "postgresql", "up")["last_error"] == "TimeoutError"
 
 
-def test_a_postgresql_that_takes_no_writes_is_down(own_postgres, serve_api, client_of):
-    upgrade(own_postgres.url)
-    running = serve_api(database_url=own_postgres.url, probe_seconds=0.2)
-    client = client_of(role=Role.OPERATOR, api=running)
+def test_a_postgresql_that_takes_no_writes_is_down(postgres_server, serve_api, client_of):
+    name = f"readonly_{uuid.uuid4().hex}"
+    url = postgres_server.create_database(name)
+    running = serve_api(database_url=url, probe_seconds=0.2)
+    client = client_of(uuid.uuid4(), role=Role.OPERATOR, api=running)
     becomes(client, "postgresql", "up")
-    with psycopg.connect(own_postgres.url_for("postgres", superuser=True), autocommit=True) as session:
-        session.execute("ALTER ROLE taskhub SET default_transaction_read_only = on")
+    with psycopg.connect(postgres_server.url_for("postgres", superuser=True), autocommit=True) as session:
+        session.execute(f"ALTER DATABASE {name} SET default_transaction_read_only = on")
         assert becomes(client, "postgresql", "down")["last_error"] == "ReadOnly"
+    postgres_server.drop_database(name)
 
 
 def test_a_missing_queue_and_an_unreachable_elasticsearch_are_down(serve_api, client_of):
