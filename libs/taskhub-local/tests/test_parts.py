@@ -86,6 +86,7 @@ def test_a_frozen_part_is_not_ready_thaws_and_can_be_stopped_while_frozen(own_re
     own_redis.kill(signal.SIGSTOP)
     own_redis.stop()
     assert not process.is_running()
+    assert "ready to exit, bye bye" in own_redis.log.read_text(), "it was killed, not stopped"
     with pytest.raises(PartFailedError, match="does not run"):
         own_redis.kill()
 
@@ -131,6 +132,7 @@ def test_mail_pages_show_mail_and_run_nothing_in_it(tmp_path: Path) -> None:
 
 def test_a_mailbox_name_cannot_leave_its_folder(tmp_path: Path) -> None:
     (tmp_path / "outside.eml").write_text("Subject: secret\r\n\r\n")
+    (tmp_path / "box").mkdir()
     assert Mailbox(tmp_path / "box").read("../outside.eml") is None
 
 
