@@ -17,6 +17,7 @@ from taskhub_core.events import outbox
 from taskhub_core.events.queue import EventQueue, Outgoing, make_sqs_client
 from taskhub_core.jobs.registry import registry
 from taskhub_core.search.client import make_client
+from taskhub_core.search.index import create_index, indices_behind, new_index_name, swap_alias
 from taskhub_core.tasks import service
 from taskhub_core.tasks.formats import TaskDraft
 from taskhub_core.tasks.service import NewTask
@@ -76,7 +77,11 @@ def dead_letters(settings: ConsumerSettings) -> EventQueue:
 
 @pytest.fixture
 def index(settings: ConsumerSettings) -> Iterator[Elasticsearch]:
+    """Elasticsearch with an empty index: what is in it later came by events, not by a rebuild from PostgreSQL."""
     client = make_client(settings)
+    name = new_index_name(settings.search_alias)
+    create_index(client, name)
+    swap_alias(client, settings.search_alias, to=name)
     yield client
     client.close()
 
@@ -90,7 +95,7 @@ class RunConsumer(Protocol):
 
 
 @pytest.fixture
-def run_consumer(settings: ConsumerSettings) -> RunConsumer:
+def run_consumer(settings: ConsumerSettings, index: Elasticsearch) -> RunConsumer:
     @contextmanager
     def run(**changed: Any) -> Iterator[Consumer]:
         consumer = Consumer(changed_settings(settings, **changed))
@@ -177,6 +182,12 @@ def drained(queue: EventQueue) -> bool:
 
 def wait_drained(queue: EventQueue, *, deadline_seconds: float = 20.0) -> None:
     wait_for(lambda: drained(queue), deadline_seconds=deadline_seconds, message=f"{queue.name} was not emptied")
+
+
+def delete_index(client: Elasticsearch, alias: str) -> None:
+    """Deletes what is behind the alias, and so the alias."""
+    for name in indices_behind(client, alias):
+        client.indices.delete(index=name)
 
 
 def documents(client: Elasticsearch, alias: str) -> dict[str, dict[str, Any]]:

@@ -16,7 +16,7 @@ from taskhub_local.testing import wait_for
 from taskhub_sqs_consumer.reconciler import reconcile_once
 from taskhub_sqs_consumer.settings import ConsumerSettings
 
-from .conftest import RunConsumer, World, changed_settings, documents, wait_drained
+from .conftest import World, changed_settings, delete_index, documents, wait_drained
 
 type Start = Callable[..., subprocess.Popen[bytes]]
 
@@ -77,19 +77,10 @@ def test_sigterm_ends_it_within_seconds_and_gives_back_what_was_not_done(
 
 
 def test_the_reconcile_command_repairs_and_its_exit_code_says_whether_all_is_well(
-    world: World,
-    queue: EventQueue,
-    index: Elasticsearch,
-    settings: ConsumerSettings,
-    run_consumer: RunConsumer,
-    start: Start,
+    world: World, index: Elasticsearch, settings: ConsumerSettings, start: Start
 ) -> None:
     settings = changed_settings(settings, reconcile_grace_seconds=0.1)
     out = io.StringIO()
-    assert reconcile_once(settings, repair=True, out=out) == 1
-    assert "Not reconciled: There is no index" in out.getvalue()
-    with run_consumer():
-        wait_for(lambda: index.indices.exists_alias(name=settings.search_alias), message="no index was built")
     world.create("Its event was lost")
 
     assert reconcile_once(settings, repair=False, out=out) == 1
@@ -100,12 +91,14 @@ def test_the_reconcile_command_repairs_and_its_exit_code_says_whether_all_is_wel
     assert b"missing 1, stale 0, superfluous 0; repaired 1." in output
     assert len(documents(index, settings.search_alias)) == 1
 
+    delete_index(index, settings.search_alias)
+    assert reconcile_once(settings, repair=True, out=out) == 1
+    assert "Not reconciled: There is no index" in out.getvalue()
+
 
 def test_reconcile_watch_goes_on_until_it_is_told_to_stop(
-    world: World, settings: ConsumerSettings, index: Elasticsearch, run_consumer: RunConsumer, start: Start
+    world: World, settings: ConsumerSettings, index: Elasticsearch, start: Start
 ) -> None:
-    with run_consumer():
-        wait_for(lambda: index.indices.exists_alias(name=settings.search_alias), message="no index was built")
     process = start("reconcile", "--watch", "0.2", reconcile_grace_seconds=0.1, log_level="warning")
     for number in range(2):
         world.create(f"Lost {number}")

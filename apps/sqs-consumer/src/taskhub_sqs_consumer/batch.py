@@ -14,7 +14,7 @@ from elasticsearch import Elasticsearch
 from sqlalchemy import Connection
 
 from taskhub_core.errors import Unavailable
-from taskhub_core.events.queue import EventQueue, Message, Outgoing
+from taskhub_core.events.queue import EventQueue, Message, Outgoing, QueueUnavailable
 from taskhub_core.search.document import Document
 from taskhub_core.search.write import Written, write
 from taskhub_core.telemetry import metrics
@@ -54,7 +54,7 @@ class BatchProcessor:
         self._max_retry_seconds = max_retry_seconds
 
     def sort_out(self, messages: Sequence[Message]) -> list[Arrival]:
-        """Moves what is no event to the DLQ, and returns the rest. Raises QueueUnavailable."""
+        """Moves what is no event to the DLQ, and returns the rest."""
         parsed = [parse(message) for message in messages]
         self._reject([result for result in parsed if isinstance(result, Rejection)])
         return [result for result in parsed if isinstance(result, Arrival)]
@@ -122,7 +122,11 @@ class BatchProcessor:
             Outgoing(rejection.message.id, rejection.message.body, rejection.reason, rejection.detail)
             for rejection in rejections
         ]
-        failed = self._dead_letters.send(copies)
+        try:
+            failed = self._dead_letters.send(copies)
+        except QueueUnavailable as error:
+            # It comes again by its visibility, and SQS moves it itself in the end: no reason to hold its neighbours up.
+            failed = {copy.id: str(error) for copy in copies}
         moved = [rejection for rejection in rejections if rejection.message.id not in failed]
         for rejection in moved:
             metrics.EVENTS_REJECTED.labels(reason=rejection.reason).inc()

@@ -83,10 +83,10 @@ class Receiver:
             return
         with ExitStack() as held:
             held.enter_context(self._keeper.hold(messages))
-            # Only a backlog makes full receives, and then it pays to process more at once.
             last = messages
+            # Only a backlog makes full receives, and then it pays to process more at once.
             while len(last) == MAX_BATCH and self._wants_more(len(messages)):
-                last = self._receive(wait_seconds=0)
+                last = self._receive_more()
                 held.enter_context(self._keeper.hold(last))
                 messages = messages + last
             if self._stopping.is_set():
@@ -96,6 +96,12 @@ class Receiver:
 
     def _wants_more(self, received: int) -> bool:
         return received < self._settings.consumer_batch_size and not self._stopping.is_set()
+
+    def _receive_more(self) -> list[Message]:
+        try:
+            return self._receive(wait_seconds=0)
+        except QueueUnavailable:
+            return []  # what was received already can be processed; the next turn will tell
 
     def _receive(self, *, wait_seconds: int) -> list[Message]:
         self.stamp.touch()

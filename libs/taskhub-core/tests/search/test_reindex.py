@@ -15,7 +15,7 @@ from taskhub_core.ids import new_id
 from taskhub_core.search import rows
 from taskhub_core.search.document import live, tombstone
 from taskhub_core.search.drift import compare
-from taskhub_core.search.index import all_indices, indices_behind
+from taskhub_core.search.index import MAPPINGS, all_indices, indices_behind, new_index_name, swap_alias
 from taskhub_core.search.reindex import ReindexRunning, VerificationFailed, ensure_index, reindex
 from taskhub_core.search.write import write
 from taskhub_core.tasks.task import Task
@@ -189,6 +189,18 @@ def make_checker(library: Library) -> Callable[[], None]:
             ensure_index(library.engine, library.client, library.alias)
 
     return nobody_sees_an_incomplete_index
+
+
+def test_an_index_of_an_older_release_learns_the_new_fields(
+    engine: Engine, client: Elasticsearch, search_alias: str
+) -> None:
+    name = new_index_name(search_alias)
+    fields = {name: field for name, field in MAPPINGS["properties"].items() if name != "completed_at"}
+    client.indices.create(index=name, mappings={**MAPPINGS, "properties": fields})
+    swap_alias(client, search_alias, to=name)
+    assert ensure_index(engine, client, search_alias) is None
+    learnt = client.indices.get_mapping(index=name)[name]["mappings"]["properties"]
+    assert learnt.keys() == MAPPINGS["properties"].keys()
 
 
 def test_only_one_of_many_builds_a_missing_index(engine: Engine, client: Elasticsearch, search_alias: str) -> None:

@@ -11,7 +11,7 @@ from elasticsearch import Elasticsearch
 from taskhub_core.search.client import SearchFailure
 from taskhub_core.search.document import Document, live, tombstone
 from taskhub_core.search.purge import purge_tombstones
-from taskhub_core.search.write import IndexUnavailable, Written, check_writable, write
+from taskhub_core.search.write import IndexRefused, IndexUnavailable, Written, check_writable, write
 from taskhub_core.tasks.task import Task
 
 from .conftest import Library
@@ -54,6 +54,15 @@ def test_a_missing_alias_is_an_outage_and_no_index_is_made(client: Elasticsearch
         write(client, search_alias, [document])
     assert raised.value.failure is SearchFailure.MISSING
     assert not client.indices.exists(index=search_alias)
+
+
+def test_what_elasticsearch_refuses_as_a_whole_is_no_outage(library: Library) -> None:
+    """An outage is waited for, and this would be waited for for ever."""
+    (task,) = library.add(["Too large"])
+    document = live(task)
+    too_large = replace(document, source={**document.source, "notes": "x" * 101 * 1024 * 1024})
+    with pytest.raises(IndexRefused):
+        write(library.client, library.alias, [too_large])
 
 
 def test_an_index_that_takes_no_writes_is_an_outage_until_it_does(library: Library) -> None:

@@ -9,9 +9,12 @@ their order while others write, across replicas, and across a reindex.
 from datetime import UTC, datetime
 from typing import Any
 
-from elasticsearch import Elasticsearch, NotFoundError
+import structlog
+from elasticsearch import BadRequestError, Elasticsearch, NotFoundError
 
 from taskhub_core.ids import new_id
+
+_log = structlog.get_logger(__name__)
 
 _TEXT: dict[str, Any] = {"type": "text", "analyzer": "standard", "similarity": "boolean", "norms": False}
 # The beginnings of words are indexed too: a prefix is one look-up, not an expansion over every account's words.
@@ -62,6 +65,18 @@ def new_index_name(alias: str) -> str:
 def create_index(client: Elasticsearch, name: str) -> None:
     """Makes an empty index that no alias points to yet."""
     client.indices.create(index=name, mappings=MAPPINGS, settings=SETTINGS)
+
+
+def extend_mapping(client: Elasticsearch, alias: str) -> None:
+    """Adds the fields that this release has and the index has not. Harmless to repeat, and for any number of processes.
+
+    An index that has a field otherwise stays as it is: what it then refuses is reported write by write, and a full
+    reindex mends it.
+    """
+    try:
+        client.indices.put_mapping(index=alias, properties=MAPPINGS["properties"])
+    except BadRequestError as error:
+        _log.warning("the index has another release's mapping, reindex it", alias=alias, error=str(error))
 
 
 def indices_behind(client: Elasticsearch, alias: str) -> list[str]:

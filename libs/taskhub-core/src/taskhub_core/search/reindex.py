@@ -18,7 +18,14 @@ from sqlalchemy import Engine, text
 from taskhub_core.errors import Conflict, TaskHubError, Unavailable
 from taskhub_core.search.document import Document
 from taskhub_core.search.drift import compare, first_look, second_look
-from taskhub_core.search.index import all_indices, create_index, indices_behind, new_index_name, swap_alias
+from taskhub_core.search.index import (
+    all_indices,
+    create_index,
+    extend_mapping,
+    indices_behind,
+    new_index_name,
+    swap_alias,
+)
 from taskhub_core.search.reconcile import bring_up_to_date, nothing_to_check
 from taskhub_core.search.rows import all_rows, rows_changed
 from taskhub_core.search.write import write
@@ -70,13 +77,14 @@ class Reindexed:
 def ensure_index(
     engine: Engine, client: Elasticsearch, alias: str, *, check: Callable[[], None] = nothing_to_check
 ) -> Reindexed | None:
-    """Makes sure that there is an index behind the alias, and that it is complete.
+    """Makes sure that there is an index behind the alias, that it is complete, and that it knows this release's fields.
 
     A missing one (a new installation, or a wiped Elasticsearch) is built from PostgreSQL before the alias points to
     it: an alias in front of an empty index would have searches answered wrongly instead of by PostgreSQL. Any number
     of processes may call it; one builds. Raises Unavailable while another one does.
     """
     if indices_behind(client, alias):
+        extend_mapping(client, alias)
         return None
     try:
         return reindex(engine, client, alias, only_if_missing=True, check=check)

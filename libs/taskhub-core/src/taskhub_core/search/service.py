@@ -60,8 +60,8 @@ class SearchService:
         self._probe: asyncio.Task[None] | None = None
         self._client: AsyncElasticsearch | None = None
         if settings.elasticsearch_url is not None:
-            # The deadline below is the one that counts; this one only closes what it left behind.
-            self._client = make_async_client(settings, timeout_seconds=self._timeout_ms / 1_000 + 1)
+            # The deadline below is the one that counts; this one only ends what it may have left behind.
+            self._client = make_async_client(settings, timeout_seconds=self._timeout_ms / 1_000 + 5)
 
     @property
     def breaker_state(self) -> BreakerState:

@@ -16,7 +16,7 @@ from typing import Any
 import orjson
 from elasticsearch import ApiError, Elasticsearch, TransportError
 
-from taskhub_core.errors import Unavailable
+from taskhub_core.errors import TaskHubError, Unavailable
 from taskhub_core.search.client import SearchFailure, classify, classify_status
 from taskhub_core.search.document import Document, tombstone
 
@@ -36,6 +36,10 @@ class IndexUnavailable(Unavailable):
         self.failure = failure
 
 
+class IndexRefused(TaskHubError):
+    """Elasticsearch will not take this batch as it is (it is too large, say), however often it is sent."""
+
+
 @dataclass(frozen=True, slots=True)
 class Written:
     """What became of a batch."""
@@ -50,7 +54,7 @@ def write(client: Elasticsearch, target: str, documents: Sequence[Document], *, 
     """Writes the documents to an alias, or (`alias=False`) to a concrete index.
 
     Items that fail for now are repeated a few times. Raises IndexUnavailable when they keep failing, when nothing
-    answers, or when the alias is missing: no index is ever created by a write.
+    answers, or when the alias is missing: no index is ever created by a write. Raises IndexRefused.
     """
     written = already_newer = 0
     refused: dict[uuid.UUID, str] = {}
@@ -68,7 +72,8 @@ def check_writable(client: Elasticsearch, alias: str) -> None:
     It is asked to take an old version of a document that it has: the write passes every block and reaches the shard,
     and changes nothing.
     """
-    write(client, alias, [_PROBE])
+    for reason in write(client, alias, [_PROBE]).refused.values():
+        raise IndexUnavailable(f"The index {alias} takes no documents: {reason}", SearchFailure.REFUSED)
 
 
 type _Line = tuple[Document, bytes]
@@ -124,5 +129,7 @@ def _bulk(client: Elasticsearch, target: str, chunk: list[_Line], *, alias: bool
         answer = client.bulk(index=target, operations=operations, require_alias=alias)
     except (ApiError, TransportError) as error:
         failure = classify(error)
+        if failure is SearchFailure.REFUSED:
+            raise IndexRefused(f"Elasticsearch refused a bulk write of {len(chunk)} documents: {error}") from error
         raise IndexUnavailable(f"Elasticsearch took no bulk write ({failure}): {error}", failure) from error
     return [item["index"] for item in answer["items"]]
