@@ -71,4 +71,4 @@ def print_openapi() -> None:
             "jwt_active_kid": "unused",
         }
     )
-    sys.stdout.buffer.write(orjson.dumps(create_app(settings).openapi(), option=orjson.OPT_INDENT_2) + b"\n")
+    sys.stdout.write(f"{orjson.dumps(create_app(settings).openapi(), option=orjson.OPT_INDENT_2).decode()}\n")

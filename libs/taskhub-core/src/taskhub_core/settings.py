@@ -16,7 +16,8 @@ HttpUrl = Annotated[AnyUrl, UrlConstraints(allowed_schemes=["http", "https"])]
 class CoreSettings(BaseSettings):
     """What every settings class of TaskHub has in common: where values come from."""
 
-    model_config = SettingsConfigDict(env_prefix="TASKHUB_", extra="ignore", frozen=True)
+    # A value in an error message may be a secret.
+    model_config = SettingsConfigDict(env_prefix="TASKHUB_", extra="ignore", frozen=True, hide_input_in_errors=True)
 
 
 class DatabaseSettings(CoreSettings):
