@@ -67,6 +67,8 @@ def test_single_messages_that_are_missing_are_found(
     for _ in range(3):
         client.rpop(settings.job_queue_name)
     lost.turn()
+    assert _marked(jobs) == 10, "a single look may have met a message on its way"
+    lost.turn()
     assert _marked(jobs) == 7
 
 
@@ -78,6 +80,7 @@ def test_a_long_queue_is_not_taken_for_a_lost_one(
     jobs.submit("probe.noop", count=100)
     jobs.submit("probe.alone", count=10)
     _jobs_loop(settings, loop_engine).turn()
+    lost.turn()
     lost.turn()
     assert _marked(jobs) == 110
 

@@ -31,7 +31,10 @@ def test_the_broker_holds_a_window_and_higher_priorities_come_first(engine: Engi
     assert _mark(engine, window=3) == []
     with engine.begin() as connection:
         lease.claim(connection, high, worker="w", lease_seconds=10)
+        assert dispatch.more_waiting(connection, registry)
     assert _mark(engine, window=3) == low[1:]
+    with engine.begin() as connection:
+        assert not dispatch.more_waiting(connection, registry)
 
 
 def test_a_concurrency_limit_is_exact_with_two_dispatchers(engine: Engine, account_id: uuid.UUID) -> None:

@@ -5,7 +5,14 @@ from collections.abc import Sequence
 import structlog
 from sqlalchemy import Engine
 
-from taskhub_core.jobs.dispatch import Dispatched, mark_for_dispatch, promote_due, seconds_to_next_due, unmark
+from taskhub_core.jobs.dispatch import (
+    Dispatched,
+    mark_for_dispatch,
+    more_waiting,
+    promote_due,
+    seconds_to_next_due,
+    unmark,
+)
 from taskhub_core.jobs.registry import Registry
 from taskhub_core.telemetry import metrics
 from taskhub_worker.dispatcher.loop import DependencyAway, Loop
@@ -19,6 +26,7 @@ class JobsLoop(Loop):
     """Promotes, marks, commits, publishes. Woken by NOTIFY, and never dependent on it."""
 
     name = "jobs"
+    pause_at_least_seconds = 0.01  # a storm of NOTIFYs makes fuller passes, not more of them
 
     def __init__(self, settings: DispatcherSettings, engine: Engine, registry: Registry, publisher: Publisher) -> None:
         super().__init__()
@@ -34,10 +42,11 @@ class JobsLoop(Loop):
         with self._engine.begin() as connection:
             promote_due(connection, limit=window)
             jobs = mark_for_dispatch(connection, self._registry, window=window)
+            more = more_waiting(connection, self._registry)
             next_due = seconds_to_next_due(connection)
         if jobs:
             self._publish(jobs)
-        if len(jobs) >= window // 2:
+        if more:
             return self._settings.dispatch_refill_seconds
         poll = self._settings.dispatch_poll_seconds
         return poll if next_due is None else min(poll, max(next_due, 0.001))

@@ -27,6 +27,7 @@ class Loop(ABC):
     """Runs `turn` again and again until stopped."""
 
     name: ClassVar[str]
+    pause_at_least_seconds: ClassVar[float] = 0.0
 
     def __init__(self) -> None:
         self.stamp = ProgressStamp(self.name, max_age_seconds=_STUCK_AFTER_SECONDS)
@@ -68,6 +69,7 @@ class Loop(ABC):
             self._wake.clear()
             pause = self._timed_turn()
             self.stamp.touch()
+            self.stopping.wait(self.pause_at_least_seconds)
             self._wake.wait(pause)
         self.close()
 

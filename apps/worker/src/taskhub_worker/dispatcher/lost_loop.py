@@ -34,6 +34,7 @@ class LostLoop(Loop):
         self._engine = engine
         self._broker = broker
         self._epoch: Epoch | None = None
+        self._missing: set[uuid.UUID] = set()
 
     def turn(self) -> float:
         """One look."""
@@ -66,13 +67,16 @@ class LostLoop(Loop):
             old = find_lost(connection, older_than_seconds=settings.lost_after_seconds, limit=_MOST_JOBS)
             very_old = find_lost(connection, older_than_seconds=settings.republish_after_seconds, limit=_MOST_JOBS)
         if not old:
+            self._missing = set()
             return
         contents = self._broker.contents()
         if contents is None:
             return
-        missing = [job for job in old if str(job) not in contents.queued and str(job) not in contents.delivered]
+        missing = {job for job in old if str(job) not in contents.queued and str(job) not in contents.delivered}
         stuck = [job for job in very_old if str(job) not in contents.queued and str(job) in contents.delivered]
-        self._take_back(missing, settings.lost_after_seconds, "missing")
+        # Twice in a row: once may be a message on its way from Redis to a worker.
+        self._take_back(list(missing & self._missing), settings.lost_after_seconds, "missing")
+        self._missing = missing
         self._take_back(stuck, settings.republish_after_seconds, "stuck")
 
     def _take_back(self, jobs: list[uuid.UUID], older_than_seconds: float, reason: str) -> None:

@@ -44,10 +44,13 @@ class Child:
             break_in=break_in.send,
             executioner=LastWords(settings, registry),
         )
+        engine = watched_engine(settings, watch, application_name="taskhub-worker", limit_seconds=limit)
+        handler_engine = make_engine(settings, application_name="taskhub-worker-handlers")
+        self._engines = (engine, handler_engine)
         self._executor = Executor(
             worker=name,
-            engine=watched_engine(settings, watch, application_name="taskhub-worker", limit_seconds=limit),
-            handler_engine=make_engine(settings, application_name="taskhub-worker-handlers"),
+            engine=engine,
+            handler_engine=handler_engine,
             settings=HandlerSettings(),
             flush_seconds=settings.worker_flush_seconds,
             registry=registry,
@@ -62,6 +65,9 @@ class Child:
         return self._executor.run(job_ids)
 
     def close(self) -> None:
-        """Sends the last spans."""
+        """Closes connections and sends the last spans."""
+        self._keeper.close()
+        for engine in self._engines:
+            engine.dispose()
         if self._tracing is not None:
             self._tracing.shutdown()

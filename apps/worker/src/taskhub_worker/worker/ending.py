@@ -67,7 +67,7 @@ class Ender:
             # The commit before this one may have come through: then these are ours, with their effects.
             return held | lease.succeeded(connection, [fence for fence in fences if fence not in held])
 
-        held = self._persist(work, fences, operation="complete")
+        held = self._persist(work, fences, operation="complete", one_statement=not any(map(_has_more, finished)))
         self._keeper.release(fences)
         for one in finished if held is not None else []:
             self._report_success(one, held=one.job.fence in (held or ()))
@@ -176,19 +176,26 @@ class Ender:
         log.info("job succeeded", seconds=round(one.seconds, 4), **one.story)
 
     def _persist[T](
-        self, work: Callable[[Connection, bool], T], fences: Sequence[Fence], *, operation: str
+        self,
+        work: Callable[[Connection, bool], T],
+        fences: Sequence[Fence],
+        *,
+        operation: str,
+        one_statement: bool = False,
     ) -> T | None:
         """Commits the work, again and again while PostgreSQL is away, at least once and until the lease runs out.
 
-        `work` is told whether an earlier COMMIT may have come through. None: it was not written; the rescue takes over.
+        `work` is told whether an earlier COMMIT may have come through. `one_statement`: it needs no BEGIN and COMMIT.
+        None: it was not written; the rescue takes over.
         """
+        engine = self._engine.execution_options(isolation_level="AUTOCOMMIT") if one_statement else self._engine
         attempt = 0
         uncertain = False
         while True:
             attempt += 1
-            committing = False
+            committing = one_statement
             try:
-                with self._engine.connect() as connection, connection.begin() as transaction:
+                with engine.connect() as connection, connection.begin() as transaction:
                     result = work(connection, uncertain)
                     committing = True
                     transaction.commit()
@@ -213,6 +220,11 @@ class Ender:
         # After a COMMIT of unknown outcome "no row" most likely means that it came through.
         if operation != "complete" and not uncertain:
             metrics.FENCED_WRITES.labels(operation=operation).inc()
+
+
+def _has_more(one: Succeeded) -> bool:
+    """Whether more than its own row is written when the job completes."""
+    return bool(one.effects) or one.announcement is not None or one.kind.concurrency_limit is not None
 
 
 def _apply_effects(connection: Connection, one: Succeeded) -> None:

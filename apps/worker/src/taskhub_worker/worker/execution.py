@@ -94,7 +94,8 @@ class Executor:
             attempt += 1
             asked = time.monotonic()
             try:
-                with self._engine.begin() as connection:
+                # One statement needs no BEGIN and COMMIT around it: one round trip instead of three.
+                with self._engine.execution_options(isolation_level="AUTOCOMMIT").connect() as connection:
                     claimed = lease.claim(
                         connection, job_ids, worker=self._worker, lease_seconds=self._settings.lease_seconds
                     )

@@ -94,10 +94,11 @@ class LeaseKeeper:
             thread.start()
 
     def close(self) -> None:
-        """Ends both threads."""
+        """Ends both threads, and their connection."""
         self._closed.set()
         for thread in self._threads:
-            thread.join(5.0)
+            thread.join(1.0)
+        self._engine.dispose()
 
     def hold(self, fences: Sequence[Fence], *, asked: float) -> None:
         """Leases that were just taken. `asked`: time.monotonic() before the request for them was sent."""

@@ -87,6 +87,7 @@ def make_celery(broker: BrokerSettings, jobs: JobSettings) -> Celery:
         worker_cancel_long_running_tasks_on_connection_loss=False,
         worker_enable_prefetch_count_reduction=False,
         worker_lost_wait=1.0,
+        worker_proc_alive_timeout=30.0,
         worker_soft_shutdown_timeout=jobs.soft_shutdown_seconds,
         # JSON only: a message can never be code.
         task_serializer="json",

@@ -98,6 +98,21 @@ def mark_for_dispatch(connection: Connection, registry: Registry, *, window: int
     return [Dispatched(row.id, row.kind, row.attempt, row.priority) for row in rows]
 
 
+_MORE_WAITING = text(
+    """
+    SELECT EXISTS (
+        SELECT 1 FROM jobs
+        WHERE state = 'queued' AND dispatched_at IS NULL AND kind <> ALL (CAST(:limited AS text[])))
+    """
+)
+
+
+def more_waiting(connection: Connection, registry: Registry) -> bool:
+    """Whether jobs wait for room in the window. Limited kinds do not count: they wait for one of their own to end."""
+    limited = [kind.name for kind in registry.all() if kind.concurrency_limit is not None]
+    return bool(connection.execute(_MORE_WAITING, {"limited": limited}).scalar_one())
+
+
 _UNMARK = text(
     """
     UPDATE jobs SET dispatched_at = NULL
