@@ -61,7 +61,9 @@ def set_up() -> None:
             run([uv, "venv", "--quiet", "--clear", "--python", python, str(VENV)])
     python = str(VENV / "bin" / "python")
     with step("locked packages (redis-server is compiled here: about a minute the first time)"):
-        run([uv, "pip", "install", "--quiet", "--python", python, "--require-hashes", "-r", str(LOCK)])
+        # Compiled now: otherwise the first `make up` compiles the same files in five processes at once.
+        options = ["--quiet", "--compile-bytecode", "--python", python]
+        run([uv, "pip", "install", *options, "--require-hashes", "-r", str(LOCK)])
     with step("our own packages"):
         editable = [argument for member in members() for argument in ("--editable", str(member))]
         run([uv, "pip", "install", "--quiet", "--python", python, "--no-deps", *editable])
