@@ -11,9 +11,12 @@ import orjson
 from sqlalchemy import ColumnElement, Connection, and_, func, or_, select, tuple_
 
 from taskhub_core.errors import InvalidInput
+from taskhub_core.tasks.formats.draft import PRIORITY_URGENT
 from taskhub_core.tasks.models import tasks
 from taskhub_core.tasks.status import TaskStatus
 from taskhub_core.tasks.task import Task, from_row
+
+PRIORITIES = range(PRIORITY_URGENT + 1)
 
 
 class Sort(enum.StrEnum):
@@ -127,6 +130,21 @@ def _write_cursor(last: Task, name: str, sort: Sort) -> str:
     return base64.urlsafe_b64encode(content).rstrip(b"=").decode()
 
 
+def _read_place(name: str, value: Any, last: uuid.UUID) -> Any:
+    if name == "created":
+        return last
+    if name == "priority":
+        if value not in PRIORITIES:
+            raise ValueError("not a priority")
+        return int(value)
+    if value is None and name == "due_at":
+        return None
+    time = datetime.fromisoformat(value)
+    if time.tzinfo is None:
+        raise ValueError("a time without its zone")
+    return time
+
+
 def _read_cursor(cursor: str, sort: Sort) -> tuple[Any, uuid.UUID]:
     try:
         content = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4))
@@ -134,12 +152,7 @@ def _read_cursor(cursor: str, sort: Sort) -> tuple[Any, uuid.UUID]:
         last = uuid.UUID(task_id)
         if written_for != sort.value:
             raise ValueError("of another sort order")
-        name = sort.value.lstrip("-")
-        if name == "created":
-            return last, last
-        if name == "priority":
-            return int(value), last
-        return (None if value is None and name == "due_at" else datetime.fromisoformat(value)), last
+        return _read_place(sort.value.lstrip("-"), value, last), last
     except (ValueError, TypeError, AttributeError) as error:
         raise InvalidInput(
             "The cursor is not one that this list gave out for this sort order. Start again without it.", field="cursor"
