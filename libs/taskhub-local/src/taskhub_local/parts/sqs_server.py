@@ -1,11 +1,17 @@
-"""The process that serves SQS: moto's server, without two of its costs: `python -m taskhub_local.parts.sqs_server`.
+"""The process that serves SQS (`python -m taskhub_local.parts.sqs_server`): moto's server, without two costs and a fault.
 
 As it comes, moto counts every message of the queue several times for each message that it hands out, and asks the
 clock at each: a backlog of 480 took 15 s to receive here, with these two replacements 1 s. They answer the same.
+
+And its delete copies the list of messages and then puts the copy in its place, while other threads add to the list:
+under load it lost a message in some ten thousand, which SQS, being durable, does not.
 """
+
+from contextlib import suppress
 
 from moto.core.utils import unix_time_millis
 from moto.server import main
+from moto.sqs.exceptions import ReceiptHandleIsInvalid
 from moto.sqs.models import Message, Queue, SQSBackend
 
 
@@ -23,7 +29,26 @@ def _is_retained(backend: SQSBackend, queue_name: str, message: Message) -> bool
     return unix_time_millis() < sent_at_ms + retained_seconds * 1000
 
 
-if __name__ == "__main__":
+def _delete_message(queue: Queue, receipt_handle: str) -> None:
+    """Take the message out of the list in place. Raises ReceiptHandleIsInvalid."""
+    if receipt_handle in queue.deleted_messages:
+        return
+    found = next((message for message in list(queue._messages) if message.had_receipt_handle(receipt_handle)), None)
+    if found is None:
+        raise ReceiptHandleIsInvalid
+    queue.pending_messages.discard(found)
+    queue.deleted_messages.update(found.all_receipt_handles)  # type: ignore[arg-type]
+    with suppress(ValueError):  # another thread was faster
+        queue._messages.remove(found)
+
+
+def mend() -> None:
+    """Put the replacements in place."""
     Queue.messages = property(_messages)  # type: ignore[assignment, method-assign]
     SQSBackend.is_message_valid_based_on_retention_period = _is_retained  # type: ignore[assignment, method-assign]
+    Queue.delete_message = _delete_message  # type: ignore[assignment, method-assign]
+
+
+if __name__ == "__main__":
+    mend()
     main()

@@ -1,0 +1,46 @@
+"""The local SQS is as durable as the real one for as long as it runs: what it took, it hands out."""
+
+from typing import Any
+
+import pytest
+from moto.sqs.models import Message, Queue, SQSBackend
+
+from taskhub_local.parts import sqs_server
+
+
+@pytest.fixture
+def backend(monkeypatch: pytest.MonkeyPatch) -> SQSBackend:
+    for owner, name in [
+        (Queue, "messages"),
+        (Queue, "delete_message"),
+        (SQSBackend, "is_message_valid_based_on_retention_period"),
+    ]:
+        monkeypatch.setattr(owner, name, getattr(owner, name))  # put back what moto has after the test
+    sqs_server.mend()
+    backend = SQSBackend("us-east-1", "123456789012")
+    backend.create_queue("events", {})
+    return backend
+
+
+def test_a_message_that_is_sent_while_another_is_deleted_is_not_lost(
+    backend: SQSBackend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """moto's own delete puts a copy of the list in place, without what was added meanwhile (found by `make faults`)."""
+    backend.send_message("events", "first")
+    (first,) = _receive(backend)
+    had_receipt_handle = Message.had_receipt_handle
+
+    def while_another_thread_sends(message: Message, receipt_handle: str) -> bool:
+        if len(backend.get_queue("events")._messages) < 3:
+            backend.send_message("events", "second")
+        return bool(had_receipt_handle(message, receipt_handle))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Message, "had_receipt_handle", while_another_thread_sends)
+        backend.delete_message("events", str(first.receipt_handle))
+    assert {message.body for message in _receive(backend)} == {"second"}
+    backend.delete_message("events", str(first.receipt_handle))
+
+
+def _receive(backend: SQSBackend) -> Any:
+    return backend.receive_message("events", 10, 0, 30)
