@@ -28,17 +28,19 @@ def test_a_message_that_is_sent_while_another_is_deleted_is_not_lost(
     """moto's own delete puts a copy of the list in place, without what was added meanwhile (found by `make faults`)."""
     backend.send_message("events", "first")
     (first,) = _receive(backend)
-    had_receipt_handle = Message.had_receipt_handle
+    sent = ["second"]
+    backend.send_message("events", "second")
 
-    def while_another_thread_sends(message: Message, receipt_handle: str) -> bool:
-        if len(backend.get_queue("events")._messages) < 3:
-            backend.send_message("events", "second")
-        return bool(had_receipt_handle(message, receipt_handle))
+    def after_another_thread_has_sent(queue: Queue, name: str, value: Any) -> None:
+        if name == "_messages":
+            sent.append("third")
+            backend.send_message("events", "third")
+        object.__setattr__(queue, name, value)
 
     with monkeypatch.context() as patch:
-        patch.setattr(Message, "had_receipt_handle", while_another_thread_sends)
+        patch.setattr(Queue, "__setattr__", after_another_thread_has_sent, raising=False)
         backend.delete_message("events", str(first.receipt_handle))
-    assert {message.body for message in _receive(backend)} == {"second"}
+    assert [message.body for message in _receive(backend)] == sent
     backend.delete_message("events", str(first.receipt_handle))
 
 
