@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from moto.sqs.models import Message, Queue, SQSBackend
+from moto.sqs.models import Queue, SQSBackend
 
 from taskhub_local.parts import sqs_server
 

@@ -1,4 +1,4 @@
-"""The process that serves SQS: moto's server without two costs and a fault (`python -m taskhub_local.parts.sqs_server`).
+"""SQS as a process: moto's server, without two of its costs and a fault (`python -m taskhub_local.parts.sqs_server`).
 
 As it comes, moto counts every message of the queue several times for each message that it hands out, and asks the
 clock at each: a backlog of 480 took 15 s to receive here, with these two replacements 1 s. They answer the same.
