@@ -42,7 +42,7 @@ class Welcomed(BaseModel):
     submitted_by="system",
 )
 def email_welcome(job: JobContext, _args: NoArgs) -> Welcomed:
-    """Sends the mail."""
+    """Mails the welcome to a new account."""
     with job.engine.connect() as connection:
         address = accounts.get(connection, job.account_id).email
     letter = Letter(job_id=job.id, to=address, subject="Welcome to TaskHub", text=_TEXT.format(address=address))

@@ -44,7 +44,7 @@ class ReindexArgs(JobArgs):
     submitted_by="operator",
 )
 def search_reindex(job: JobContext, args: ReindexArgs) -> dict[str, Any]:
-    """Reindexes or repairs."""
+    """Builds the search index anew from PostgreSQL, or repairs where it differs."""
     if job.settings.elasticsearch_url is None:
         raise PermanentError("There is no index to build: TASKHUB_ELASTICSEARCH_URL is not set for the worker.")
     client = make_client(job.settings, timeout_seconds=_TIMEOUT_SECONDS)

@@ -59,7 +59,7 @@ class Reminded(BaseModel):
     submitted_by="system",
 )
 def task_reminder(job: JobContext, args: ReminderArgs) -> Reminded:
-    """Sends the mail, or says why not."""
+    """Mails the reminder of a due task, or says why it is not needed any more."""
     with job.engine.connect() as connection:
         found = _task(connection, job.account_id, args)
         if isinstance(found, NotSent):

@@ -48,7 +48,7 @@ class Exported(BaseModel):
 
 @job_kind("tasks.export", args=ExportArgs, soft_limit_seconds=120, announces=True)
 def tasks_export(job: JobContext, args: ExportArgs) -> Exported:
-    """Exports the tasks."""
+    """Writes the account's tasks to a file to download."""
     with job.engine.connect() as connection:
         connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
         tasks = _Tasks(job, connection, TaskFilter(statuses=args.statuses, tags=args.tags))

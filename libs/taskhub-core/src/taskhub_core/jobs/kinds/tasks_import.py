@@ -67,7 +67,7 @@ class _Counts(BaseModel):
 
 @job_kind("tasks.import", args=ImportArgs, soft_limit_seconds=600, announces=True)
 def tasks_import(job: JobContext, args: ImportArgs) -> Imported:
-    """Imports the file."""
+    """Makes tasks of an uploaded file, and reports the lines it could not take."""
     with job.engine.connect() as connection:
         try:
             upload = files.get_content(connection, job.account_id, args.file_id)

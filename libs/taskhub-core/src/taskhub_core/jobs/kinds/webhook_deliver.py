@@ -59,7 +59,7 @@ class Delivered(BaseModel):
     submitted_by="system",
 )
 def webhook_deliver(job: JobContext, args: DeliverArgs) -> Delivered:
-    """Posts the event."""
+    """Posts a signed event to a subscription's URL."""
     with job.engine.connect() as connection:
         recipient = service.recipient(connection, job.account_id, args.webhook_id)
     if recipient is None:
