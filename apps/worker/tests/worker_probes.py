@@ -108,6 +108,12 @@ def fail(_context: JobContext, args: Permanence) -> None:
     raise ValueError("connect to postgresql://someone:hunter2@db.example/ with password=hunter2")
 
 
+@job_kind("probe.unstorable", args=NoArgs, retry=_QUICK)
+def unstorable(_context: JobContext, _args: NoArgs) -> None:
+    """Fails with a message that jsonb does not take."""
+    raise ValueError("nul: \x00, surrogate: \ud800")
+
+
 @job_kind("probe.poison", args=NoArgs, retry=_QUICK)
 def poison(context: JobContext, _args: NoArgs) -> None:
     """Kills its process."""

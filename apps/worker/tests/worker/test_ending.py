@@ -197,6 +197,25 @@ def test_a_job_cancelled_before_its_turn_in_the_batch_does_not_begin(bench: Benc
     assert bench.jobs.get(first[0]).state == "succeeded"
 
 
+def test_an_error_of_the_engine_itself_leaves_no_lease_renewed_for_ever(bench: Bench) -> None:
+    ids = bench.jobs.submit("probe.note", count=2) + bench.jobs.submit("probe.fail")
+
+    def broken(*_: object) -> None:
+        raise RuntimeError("a bug")
+
+    bench.executor._ender.fail = broken  # type: ignore[method-assign]
+    with pytest.raises(RuntimeError, match="a bug"):
+        bench.run(ids)
+    assert bench.keeper._deadlines == {}
+    assert [bench.jobs.get(job_id).state for job_id in ids] == ["succeeded", "succeeded", "running"]
+
+
+def test_an_error_that_postgresql_cannot_store_is_stored_all_the_same(bench: Bench) -> None:
+    (job_id,) = bench.jobs.submit("probe.unstorable")
+    bench.run([job_id])
+    assert bench.jobs.get(job_id).error["message"] == "nul: , surrogate: ?"
+
+
 def test_nothing_is_held_once_a_message_is_done(bench: Bench) -> None:
     ids = bench.jobs.submit("probe.note", count=3) + bench.jobs.submit("probe.fail", permanent=True)
     bench.run(ids)

@@ -339,6 +339,6 @@ def test_any_interleaving_leaves_every_job_whole(engine: Engine, clean_database:
     run_state_machine_as_test(
         OnThisDatabase,
         settings=settings(
-            max_examples=25, stateful_step_count=40, deadline=None, suppress_health_check=list(HealthCheck)
+            max_examples=20, stateful_step_count=40, deadline=None, suppress_health_check=list(HealthCheck)
         ),
     )

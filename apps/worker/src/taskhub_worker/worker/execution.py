@@ -77,14 +77,20 @@ class Executor:
         if claimed is None:
             return False
         waiting: list[Succeeded] = []
-        for index, job in enumerate(claimed):
-            if self._stopping():
-                self._ender.give_back(claimed[index:])
-                break
-            self._work(job, waiting)
-            if waiting and time.monotonic() - waiting[0].finished > self._flush_seconds:
+        try:
+            for index, job in enumerate(claimed):
+                if self._stopping():
+                    self._ender.give_back(claimed[index:])
+                    break
+                self._work(job, waiting)
+                if waiting and time.monotonic() - waiting[0].finished > self._flush_seconds:
+                    self._flush(waiting)
+        finally:
+            # Whatever went wrong with one job, the others are completed, and no lease is renewed for nobody.
+            try:
                 self._flush(waiting)
-        self._flush(waiting)
+            finally:
+                self._keeper.release([job.fence for job in claimed])
         return True
 
     def _claim(self, job_ids: Sequence[uuid.UUID]) -> list[Claimed] | None:

@@ -68,7 +68,7 @@ def describe_error(error: BaseException, *, permanent: bool) -> dict[str, Any]:
     """An error as it is stored and shown: without the values of secrets, parameters or inputs."""
     return {
         "type": type(error).__name__,
-        "message": without_secrets(_message(error))[:MESSAGE_LIMIT],
+        "message": _storable(without_secrets(_message(error)))[:MESSAGE_LIMIT],
         "permanent": permanent,
         "at": datetime.now(UTC).isoformat(),
     }
@@ -77,6 +77,11 @@ def describe_error(error: BaseException, *, permanent: bool) -> dict[str, Any]:
 def without_secrets(message: str) -> str:
     """Takes passwords out of URLs, and the values of what is named like a secret."""
     return _NAMED_SECRET.sub(r"\1\2[hidden]", _URL_PASSWORD.sub("[hidden]", message))
+
+
+def _storable(message: str) -> str:
+    """PostgreSQL's jsonb takes neither NUL nor lone surrogates; an error must never fail to be written down."""
+    return message.replace("\x00", "").encode("utf-8", "replace").decode()
 
 
 def _message(error: BaseException) -> str:
