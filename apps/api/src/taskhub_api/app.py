@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 
 from fastapi import FastAPI
 
@@ -18,6 +19,7 @@ from taskhub_api.middleware.shedding import SheddingMiddleware
 from taskhub_api.middleware.story import StoryMiddleware
 from taskhub_api.middleware.text_guard import TextGuardMiddleware
 from taskhub_api.routes import ROUTERS
+from taskhub_api.routes.documented import document
 from taskhub_api.security.access_tokens import AccessTokens
 from taskhub_api.security.keyring import Keyring
 from taskhub_api.security.passwords import Passwords
@@ -77,6 +79,7 @@ def create_app(settings: ApiSettings) -> FastAPI:
     app.state.refresh_tokens = RefreshTokens(app.state.keyring)
     app.state.passwords = Passwords(settings)
     app.state.rate_limits = RateLimits(settings, app.state.keyring)
+    app.openapi = partial(document, app)  # type: ignore[method-assign]  # as FastAPI documents it
     problems.install(app)
     for router in ROUTERS:
         app.include_router(router)

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
 from pydantic import BaseModel, ConfigDict, Field
 
 from taskhub_api.problems import CONTENT_TYPE, TYPES
@@ -17,6 +19,28 @@ class ProblemDetails(BaseModel):
     status: int = Field(examples=[404])
     detail: str = Field(examples=["There is no task 0190c5a8-6d1e-7000-8000-000000000000."])
     request_id: str | None = Field(examples=["5f0c6bd3a94a4e0f8a3c3d1f6f0f3b11"])
+
+
+def document(app: FastAPI) -> dict[str, Any]:
+    """The OpenAPI document of the application, made once.
+
+    FastAPI describes each item of an event stream with `itemSchema`, which OpenAPI 3.1 does not have.
+    """
+    if app.openapi_schema is None:
+        made = get_openapi(
+            title=app.title,
+            version=app.version,
+            description=app.description,
+            license_info=app.license_info,
+            routes=app.routes,
+        )
+        for item in made["paths"].values():
+            for operation in item.values():
+                for response in operation["responses"].values():
+                    for media in response.get("content", {}).values():
+                        media.pop("itemSchema", None)
+        app.openapi_schema = made
+    return app.openapi_schema
 
 
 def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:

@@ -134,7 +134,9 @@ async def download_file(
     file_id: uuid.UUID,
     caller: CurrentCaller,
     database: Db,
-    if_none_match: Annotated[str | None, Header(max_length=2_000)] = None,
+    if_none_match: Annotated[
+        str | None, Header(max_length=2_000, description="The ETag of a copy at hand: 304 if it is still the same.")
+    ] = None,
 ) -> Response:
     """The content, as an attachment."""
     found = await database.read(lambda connection: service.get_content(connection, caller.account_id, file_id))

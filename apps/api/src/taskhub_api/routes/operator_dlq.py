@@ -50,7 +50,8 @@ class RedriveIn(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     limit: Annotated[
-        int, Field(ge=1, le=10_000, description="At most so many, where SQS cannot move them by itself.")
+        int,
+        Field(ge=1, le=10_000, description="At most so many, where SQS cannot move them by itself.", examples=[1_000]),
     ] = 1_000
 
 

@@ -62,7 +62,12 @@ class TaskIn(BaseModel):
 class TaskBatchIn(BaseModel):
     """Tasks to create together: all of them or none."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={
+            "examples": [{"tasks": [{"title": "Rotate the signing keys"}, {"title": "Tell everybody"}]}]
+        },
+    )
 
     tasks: Annotated[list[TaskIn], Field(min_length=1, max_length=MOST_AT_ONCE)]
 
@@ -70,7 +75,9 @@ class TaskBatchIn(BaseModel):
 class TaskPatchIn(BaseModel):
     """What to change; a field that is left out stays as it is (RFC 7396, JSON Merge Patch)."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(
+        extra="forbid", json_schema_extra={"examples": [{"status": "done"}, {"due_at": None, "priority": 4}]}
+    )
 
     title: Title | None = None
     notes: Notes | None = None

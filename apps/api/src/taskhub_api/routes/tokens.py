@@ -51,7 +51,10 @@ class RefreshTokenIn(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    refresh_token: Annotated[SecretStr, Field(max_length=500)]
+    refresh_token: Annotated[
+        SecretStr,
+        Field(max_length=500, examples=["k1.0190c5a8-6d1e-7000-8000-000000000000.Yy1zaWduZWQtYnktdGhlLXNlcnZlcg"]),
+    ]
 
 
 class TokensOut(BaseModel):
