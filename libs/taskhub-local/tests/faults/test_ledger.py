@@ -4,6 +4,7 @@ import signal
 import subprocess
 import sys
 import uuid
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -72,3 +73,11 @@ def test_the_tries_of_one_write_are_one(tmp_path: Path) -> None:
             ledger.answered(ledger.sent(CREATE), Answer(status=None, outcome=outcome, seconds=0.1))
         (write,) = history(ledger.entries).writes
     assert (len(write.tries), write.outcome) == (3, Outcome.ACKNOWLEDGED)
+
+
+def test_threads_that_share_a_ledger_lose_no_entry(tmp_path: Path) -> None:
+    keys = [f"c{number}" for number in range(2_000)]
+    with Ledger(tmp_path / "ledger.jsonl") as ledger, ThreadPoolExecutor(8) as pool:
+        numbers = list(pool.map(lambda key: ledger.sent(Request(operation=Operation.CREATE, key=key)), keys))
+    assert len(set(numbers)) == len(keys)
+    assert {entry.request.key for entry in read_ledger(tmp_path / "ledger.jsonl")} == set(keys)

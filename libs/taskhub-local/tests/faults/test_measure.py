@@ -1,18 +1,28 @@
 """Promptness is judged by how things went before the fault; what is not out in time counts as failed."""
 
+import math
+
 import pytest
 
-from taskhub_local.faults.measure import Way, as_probes, promptness
+from taskhub_local.faults.measure import Way, as_probes, late_seconds, promptness
 
 
 def test_what_is_prompt_depends_on_how_it_went_before() -> None:
     quick = [Way(0.0, 0.1, out=True)] * 20
     slow = [Way(0.0, 2.0, out=True)] * 20
     assert promptness(quick) == 1.0, "a second is prompt anywhere"
-    assert promptness(slow) == pytest.approx(6.0)
+    assert promptness(slow) == 5.0, "not even a busy machine makes more than five seconds prompt"
+    assert promptness([Way(0.0, 0.6, out=True)]) == pytest.approx(1.8)
     assert promptness([]) == 1.0
 
 
 def test_a_late_way_and_one_that_is_overdue_fail_and_a_young_one_is_not_judged() -> None:
     ways = [Way(0.0, 0.5, out=True), Way(0.0, 5.0, out=True), Way(0.0, 5.0, out=False), Way(0.0, 0.5, out=False)]
     assert [probe.ok for probe in as_probes(ways, prompt_seconds=1.0)] == [True, False, False]
+
+
+def test_recovery_lasts_until_the_last_late_one_is_out() -> None:
+    ways = [Way(0.0, 9.0, out=True), Way(10.0, 25.0, out=True), Way(24.0, 24.5, out=True), Way(30.0, 30.4, out=True)]
+    assert late_seconds(ways, 12.0, prompt_seconds=1.0) == pytest.approx(13.0)
+    assert late_seconds(ways, 26.0, prompt_seconds=1.0) == 0.0
+    assert late_seconds([*ways, Way(11.0, 60.0, out=False)], 12.0, prompt_seconds=1.0) == math.inf

@@ -9,6 +9,7 @@ ends the whole run, so an fsync for each line would only slow the load down. `cl
 """
 
 import os
+import threading
 import time
 import uuid
 from collections.abc import Mapping
@@ -96,7 +97,7 @@ class Entry:
 
 
 class Ledger:
-    """Appends entries to a file and keeps them at hand. For one event loop or thread."""
+    """Appends entries to a file and keeps them at hand. Threads may share it."""
 
     def __init__(self, path: Path) -> None:
         """Begin a new file. Raises FileExistsError rather than write into another run's."""
@@ -104,23 +105,27 @@ class Ledger:
         path.parent.mkdir(parents=True, exist_ok=True)
         self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC, 0o644)
         self._entries: dict[int, Entry] = {}
+        self._lock = threading.Lock()
 
     @property
     def entries(self) -> list[Entry]:
         """Every entry, in the order in which the requests were sent."""
-        return list(self._entries.values())
+        with self._lock:
+            return list(self._entries.values())
 
     def sent(self, request: Request) -> int:
         """Record a request that is about to be sent, and return its number. Call it before the first byte leaves."""
-        entry = Entry(number=len(self._entries) + 1, request=request, sent_at=time.time())
-        self._append({"sent": entry.number, "at": entry.sent_at, **_present(request)})
-        self._entries[entry.number] = entry
+        with self._lock:
+            entry = Entry(number=len(self._entries) + 1, request=request, sent_at=time.time())
+            self._append({"sent": entry.number, "at": entry.sent_at, **_present(request)})
+            self._entries[entry.number] = entry
         return entry.number
 
     def answered(self, number: int, answer: Answer) -> None:
         """Record what became of a request."""
-        self._append({"answered": number, **_present(answer)})
-        self._entries[number] = replace(self._entries[number], answer=answer)
+        with self._lock:
+            self._append({"answered": number, **_present(answer)})
+            self._entries[number] = replace(self._entries[number], answer=answer)
 
     def close(self) -> None:
         """Sync the file to disk and close it. Idempotent."""

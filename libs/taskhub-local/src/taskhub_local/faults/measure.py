@@ -1,5 +1,6 @@
 """Measures beside the ledger: how promptly jobs and events went through, by the database's own times, and metrics."""
 
+import math
 import re
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
@@ -12,6 +13,7 @@ from taskhub_local.faults.observe import Eyes
 from taskhub_local.faults.recovery import Probe, percentile
 
 _LEAST_PROMPT_SECONDS = 1.0
+_MOST_PROMPT_SECONDS = 5.0
 _JOBS = """
     SELECT EXTRACT(epoch FROM created_at)::float8, EXTRACT(epoch FROM coalesce(finished_at, clock_timestamp()))::float8,
            finished_at IS NOT NULL
@@ -49,9 +51,18 @@ def _ways(eyes: Eyes, query: str, parameters: Sequence[uuid.UUID | list[str]]) -
 
 
 def promptness(ways: Iterable[Way]) -> float:
-    """Return how long is still prompt, judged by undisturbed ways: three times their 95th percentile, at least 1 s."""
+    """Return how long is still prompt, judged by undisturbed ways: three times their 95th percentile, 1 s to 5 s."""
     seconds = [way.ended - way.began for way in ways if way.out]
-    return max(_LEAST_PROMPT_SECONDS, 3 * percentile(seconds, 0.95)) if seconds else _LEAST_PROMPT_SECONDS
+    usual = percentile(seconds, 0.95) if seconds else 0.0
+    return min(max(_LEAST_PROMPT_SECONDS, 3 * usual), _MOST_PROMPT_SECONDS)
+
+
+def late_seconds(ways: Iterable[Way], since: float, *, prompt_seconds: float) -> float:
+    """Return how long after `since` the last way came out that was not prompt; infinite if one has not come out."""
+    late = [way for way in ways if way.ended > since and way.ended - way.began > prompt_seconds]
+    if not all(way.out for way in late):
+        return math.inf
+    return max((way.ended - since for way in late), default=0.0)
 
 
 def as_probes(ways: Iterable[Way], *, prompt_seconds: float) -> list[Probe]:

@@ -20,7 +20,7 @@ from taskhub_local.faults.client import Call, Client, Credentials, HttpCall
 from taskhub_local.faults.findings import Fault
 from taskhub_local.faults.ledger import Ledger
 from taskhub_local.faults.load import Load
-from taskhub_local.faults.measure import Way, as_probes, counter, event_ways, job_ways, promptness
+from taskhub_local.faults.measure import Way, as_probes, counter, event_ways, job_ways, late_seconds, promptness
 from taskhub_local.faults.observe import Eyes
 from taskhub_local.faults.pulse import Pulse
 from taskhub_local.faults.receiver import Receiver
@@ -244,4 +244,8 @@ def _recovery(run: _Run, evidence: Evidence) -> float:
     if run.case.felt is Felt.MARKED:
         recovered_at = run.stage.recovered_at
         return float("inf") if recovered_at is None else max(0.0, recovered_at - evidence.since)
+    if run.case.felt is Felt.JOBS:
+        return late_seconds(run.job_ways(), evidence.since, prompt_seconds=run.prompt_job)
+    if run.case.felt is Felt.EVENTS:
+        return late_seconds(event_ways(run.eyes), evidence.since, prompt_seconds=run.prompt_event)
     return recovery_seconds(run.probes(), evidence.since)
