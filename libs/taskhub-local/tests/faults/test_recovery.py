@@ -29,8 +29,12 @@ def test_what_still_fails_at_the_end_has_not_recovered() -> None:
     assert recovery_seconds(probes("..x.xx"), since=0.1) == math.inf
 
 
-def test_the_next_fault_is_not_counted() -> None:
-    assert recovery_seconds(probes("..x....xxx"), since=0.15, until=0.65) == pytest.approx(0.2)
+def test_a_share_of_failures_may_be_tolerated() -> None:
+    stream = probes("..xxx.x.........x...")
+    assert recovery_seconds(stream, since=0.15) == pytest.approx(1.6)
+    assert recovery_seconds(stream, since=0.15, tolerated=0.1) == pytest.approx(0.6)
+    assert recovery_seconds(probes("........x..."), since=0.0, tolerated=0.1) == 0.0
+    assert recovery_seconds(probes("..xxxxxxxx"), since=0.15, tolerated=0.1) == math.inf
 
 
 def test_the_longest_gap_is_between_two_successes() -> None:

@@ -20,18 +20,21 @@ class Probe:
         return self.ended - self.began
 
 
-def recovery_seconds(probes: Iterable[Probe], since: float, until: float = math.inf) -> float:
-    """Return the time from `since` to the end of the first probe after which all succeed; 0 if none failed.
+def recovery_seconds(probes: Iterable[Probe], since: float, *, tolerated: float = 0.0) -> float:
+    """Return the time from `since` to the end of the first success after which success stays; 0 if none failed.
 
-    A probe that failed after `since` counts wherever it began. When the last probe failed there was no recovery: the
-    answer is infinite. Probes that began after `until` do not count (the next fault).
+    A probe that failed after `since` counts wherever it began. `tolerated` is the share of failures among what follows
+    that still counts as staying. When success did not come back, the answer is infinite.
     """
-    felt = sorted((probe for probe in probes if probe.ended > since and probe.began < until), key=lambda p: p.ended)
-    failures = [number for number, probe in enumerate(felt) if not probe.ok]
-    if not failures:
+    felt = sorted((probe for probe in probes if probe.ended > since), key=lambda probe: probe.ended)
+    if sum(not probe.ok for probe in felt) <= tolerated * len(felt):
         return 0.0
-    after = felt[failures[-1] + 1 :]
-    return after[0].ended - since if after else math.inf
+    failures, recovered_at = 0, math.inf
+    for following, probe in enumerate(reversed(felt), start=1):
+        failures += not probe.ok
+        if probe.ok and failures <= tolerated * following:
+            recovered_at = probe.ended
+    return recovered_at - since
 
 
 def longest_gap(probes: Iterable[Probe]) -> float:
