@@ -2,6 +2,7 @@
 
 import os
 import signal
+import subprocess
 from pathlib import Path
 
 import httpx
@@ -20,6 +21,7 @@ from taskhub_local.parts.postgres import PostgresPart
 from taskhub_local.parts.redis import RedisPart
 from taskhub_local.parts.sqs import DEAD_LETTER_QUEUE, QUEUE, SqsPart
 from taskhub_local.ports import any_free
+from taskhub_local.process.unprivileged import as_unprivileged
 from taskhub_local.testing import wait_for
 
 
@@ -37,6 +39,18 @@ def test_postgres_keeps_committed_rows_when_it_is_killed(own_postgres: PostgresP
     own_postgres.restart()
     with psycopg.connect(own_postgres.url) as session:
         assert session.execute("SELECT n FROM kept").fetchall() == [(1,)]
+
+
+def test_postgres_starts_after_a_killed_one_that_nobody_has_reaped(own_postgres: PostgresPart) -> None:
+    own_postgres.stop()
+    with subprocess.Popen(as_unprivileged(["sleep", "60"])) as unreaped:
+        process = psutil.Process(unreaped.pid)
+        wait_for(lambda: process.name() == "sleep")  # it has its own user by then
+        unreaped.kill()
+        wait_for(lambda: process.status() == psutil.STATUS_ZOMBIE)
+        (own_postgres.data / "postmaster.pid").write_text(f"{unreaped.pid}\n{own_postgres.data}\n")
+        own_postgres.start()
+        own_postgres.wait_ready()
 
 
 def test_postgres_role_may_not_touch_other_databases_passwords(own_postgres: PostgresPart) -> None:

