@@ -18,7 +18,12 @@ _UNAVAILABLE = {
     "53300",  # too_many_connections
     "08000", "08001", "08003", "08004", "08006", "08007", "08P01",
 }  # fmt: skip
-_BUSY = {"55P03", "57014"}  # lock_not_available, query_canceled (statement_timeout)
+_BUSY = {
+    "55P03",  # lock_not_available
+    "57014",  # query_canceled: statement_timeout
+    "53000", "53100", "53200",  # insufficient_resources, disk_full, out_of_memory
+    "58030",  # io_error
+}  # fmt: skip
 
 
 class Failure(enum.Enum):
@@ -29,7 +34,7 @@ class Failure(enum.Enum):
     CONFLICT = "conflict"
     """Two transactions got in each other's way: repeat the unit of work."""
     BUSY = "busy"
-    """A lock or a statement took too long: repeating at once would make it worse."""
+    """A lock or a statement took too long, or disk or memory ran short: repeating at once would make it worse."""
     OTHER = "other"
     """A bug or a violated constraint: repeating changes nothing."""
 
