@@ -68,6 +68,13 @@ def felt_at_all(evidence: Evidence) -> Checked:
     return Checked(note=f"{failed} requests failed and were repeated")
 
 
+def failed_as_documented(evidence: Evidence) -> Checked:
+    """Requests noticed the fault and were told so with 503; none with 500, which would say that TaskHub is at fault."""
+    felt = felt_at_all(evidence)
+    internal = sum(1 for call in _during(evidence.calls, evidence) if call.answer.status == 500)
+    return Checked(f"{internal} requests were answered with 500 instead of 503") if internal else felt
+
+
 def degraded_at_all(evidence: Evidence) -> Checked:
     """Searches noticed the fault: otherwise the case tests nothing."""
     if not any(call.body and call.body.get("degraded") for call in _during(evidence.searches, evidence)):

@@ -91,19 +91,23 @@ class Host:
             await asyncio.to_thread(self._replace, app)
 
     @asynccontextmanager
-    async def another(self, app: App, number: int = 2) -> AsyncIterator[Keeper]:
-        """Run one more process of an app inside the block, kept like the first, named such as `worker-2`."""
+    async def another(self, app: App, changes: Mapping[str, str] | None = None) -> AsyncIterator[Keeper]:
+        """Run one more process of an app inside the block, kept like the first, named such as `worker-2`.
+
+        `changes` are settings of it alone. A second API takes its share of new connections at the load balancer.
+        """
         port, api_port = any_free(), any_free()
         environment = {
             **self.platform.own_environment(),
             "TASKHUB_METRICS_PORT": str(port),
             "TASKHUB_API_PORT": str(api_port),
             # One worker a folder.
-            "TASKHUB_STAMP_DIR": str(self.platform.options.state / f"stamps-{number}"),
+            "TASKHUB_STAMP_DIR": str(self.platform.options.state / "stamps-2"),
+            **(changes or {}),
         }
         url = f"http://{HOST}:{port}"
         part = AppPart(app, self.platform.folders, url=url, ready_path="/livez", environment=environment)
-        part.name = f"{app.value}-{number}"
+        part.name = f"{app.value}-2"
         keeper = Keeper(part, lambda _: None)
         self.platform.keepers[part.name] = keeper
         keeper.start()

@@ -253,4 +253,5 @@ def _recovery(run: _Run, evidence: Evidence) -> float:
     if run.case.felt is Felt.EVENTS:
         return late_seconds(event_ways(run.eyes), evidence.since, prompt_seconds=run.prompt_event)
     tolerated = _SLOW_SEARCHES if run.case.felt is Felt.SEARCHES else 0.0
-    return recovery_seconds(run.probes(), evidence.since, tolerated=tolerated)
+    measured = [probe for probe in run.probes() if probe.began < run.stage.measured_until]
+    return recovery_seconds(measured, evidence.since, tolerated=tolerated)

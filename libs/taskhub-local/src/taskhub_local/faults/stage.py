@@ -1,6 +1,7 @@
 """The stage that a case acts on: the target under load, with clocks and waiting at hand."""
 
 import asyncio
+import math
 import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
@@ -40,6 +41,7 @@ class Stage:
         self.say = say
         self.began_at: float | None = None
         self.recovered_at: float | None = None
+        self.measured_until = math.inf
         self.notes: list[str] = []
         self._host = host
 
@@ -66,6 +68,10 @@ class Stage:
         """The case has seen what it waited for."""
         self.recovered_at = time.time()
         self.say(what)
+
+    def ends_here(self) -> None:
+        """What begins from now on belongs to clearing up, and is not measured."""
+        self.measured_until = time.time()
 
     async def last(self, seconds: float) -> None:
         """Let the fault last, with the load going on."""
