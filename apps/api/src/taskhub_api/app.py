@@ -70,6 +70,7 @@ def create_app(settings: ApiSettings) -> FastAPI:
         version=__version__,
         description=DESCRIPTION,
         lifespan=lifespan,
+        redirect_slashes=False,  # a redirect would name whatever host the client claims to have asked
         license_info={"name": "Apache 2.0", "identifier": "Apache-2.0"},
     )
     app.state.settings = settings

@@ -4,6 +4,7 @@ import getpass
 import sys
 
 import orjson
+from fastapi import FastAPI
 from pydantic import EmailStr, TypeAdapter, ValidationError
 
 from taskhub_api.app import create_app
@@ -62,7 +63,13 @@ def list_settings() -> None:
 
 
 def print_openapi() -> None:
-    """Writes the OpenAPI document. It is the same whatever the settings are, so none need to be set."""
+    """Writes the OpenAPI document."""
+    document = unserved_app().openapi()
+    sys.stdout.write(f"{orjson.dumps(document, option=orjson.OPT_INDENT_2).decode()}\n")
+
+
+def unserved_app() -> FastAPI:
+    """The application, to be looked at. Its routes are the same whatever the settings are, so none need to be set."""
     settings = ApiSettings.model_validate(
         {
             "database_url": "postgresql://127.0.0.1/unused",
@@ -71,4 +78,4 @@ def print_openapi() -> None:
             "jwt_active_kid": "unused",
         }
     )
-    sys.stdout.write(f"{orjson.dumps(create_app(settings).openapi(), option=orjson.OPT_INDENT_2).decode()}\n")
+    return create_app(settings)

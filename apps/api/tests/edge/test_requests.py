@@ -191,7 +191,8 @@ def test_an_if_match_that_is_no_etag_of_ours_never_matches(user: httpx.Client, i
 
 @pytest.mark.parametrize("task_id", ["x", "123", f"{SOME_ID}0", "é", "..%2f..%2fetc", "%F0%28%8C%28"])
 def test_an_id_that_is_none_is_a_problem(user: httpx.Client, task_id: str) -> None:
-    assert user.get(f"/v1/tasks/{task_id}").status_code in {404, 422}
+    for url in (f"/v1/tasks/{task_id}", f"/v1/jobs/{task_id}"):
+        assert user.get(url).status_code in {404, 422}
 
 
 @pytest.mark.parametrize("accepted", ["a.client-id_0123456789", "0" * 64])

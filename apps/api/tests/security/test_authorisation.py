@@ -11,8 +11,7 @@ import httpx
 import pytest
 from fastapi.routing import iter_route_contexts
 
-from taskhub_api.app import create_app
-from taskhub_api.settings import ApiSettings
+from taskhub_api.commands import unserved_app
 
 NO_TOKEN_NEEDED = {
     "/livez", "/readyz", "/startupz", "/openapi.json", "/docs", "/docs/oauth2-redirect", "/redoc", "/problems/{slug}",
@@ -23,16 +22,10 @@ IF_MATCH = {"If-Match": "*"}
 
 
 def _routes() -> list[tuple[str, str]]:
-    settings = ApiSettings.model_validate(
-        {
-            "database_url": "postgresql://127.0.0.1/none",
-            "redis_url": "redis://127.0.0.1/0",
-            "jwt_keys": {"test": "a-key-that-only-signs-tokens-of-tests"},
-            "jwt_active_kid": "test",
-        }
+    routes = iter_route_contexts(unserved_app().routes)
+    return sorted(
+        (method, route.path_format or "") for route in routes for method in (route.methods or set()) - {"HEAD"}
     )
-    routes = iter_route_contexts(create_app(settings).routes)
-    return sorted((method, route.path or "") for route in routes for method in (route.methods or set()) - {"HEAD"})
 
 
 ROUTES = _routes()

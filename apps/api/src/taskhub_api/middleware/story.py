@@ -83,7 +83,7 @@ class StoryMiddleware:
 def _route(scope: Scope) -> str:
     """The route's template: bounded in number, and without ids."""
     route = scope.get("route")
-    return getattr(route, "path", None) or "unmatched"
+    return getattr(route, "path_format", None) or "unmatched"
 
 
 def _method(method: str) -> str:

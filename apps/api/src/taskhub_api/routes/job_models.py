@@ -4,9 +4,10 @@ import uuid
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from pydantic.config import JsonDict
 
+from taskhub_api.fields import Timestamp
 from taskhub_core.jobs.service import Attempt, Job
 from taskhub_core.jobs.states import JobState
 from taskhub_core.jobs.submit import DEFAULT_PRIORITY
@@ -66,7 +67,7 @@ class JobIn(BaseModel):
         Field(description="The id to give the job. The same id with the same body is the same job, however often."),
     ] = None
     run_at: Annotated[
-        AwareDatetime | None,
+        Timestamp | None,
         AfterValidator(lambda value: value and _in_utc(value)),
         Field(description="Not before this time; a time in the past means now."),
     ] = None

@@ -119,7 +119,9 @@ async def list_dead_jobs(
     return Response(to_json(await database.read(work)), media_type="application/json")
 
 
-@router.get("/{job_id}", response_model=InspectedJobOut, responses=problems(401, 403, 404), summary="Inspect a job")
+@router.get(
+    "/{job_id:uuid}", response_model=InspectedJobOut, responses=problems(401, 403, 404), summary="Inspect a job"
+)
 async def inspect_job(job_id: uuid.UUID, _operator: CurrentOperator, database: Db) -> Response:
     """A job of any account, with every attempt that did not succeed."""
 

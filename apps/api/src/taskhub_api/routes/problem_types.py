@@ -3,11 +3,12 @@
 from fastapi import APIRouter
 
 from taskhub_api.problems import TYPES, Problem
+from taskhub_api.routes.documented import problems
 
 router = APIRouter(tags=["problems"])
 
 
-@router.get("/problems/{slug}", summary="What a problem type means")
+@router.get("/problems/{slug}", responses=problems(404), summary="What a problem type means")
 async def problem_type(slug: str) -> dict[str, str | int]:
     """Title, status and meaning of a problem type."""
     kind = TYPES.get(slug)

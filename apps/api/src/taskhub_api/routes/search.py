@@ -3,12 +3,13 @@
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from taskhub_api.answers import to_json
 from taskhub_api.dependencies import CurrentCaller, Cursor
 from taskhub_api.dependency_probes.state import Dependency
 from taskhub_api.dependency_probes.watch import DependencyWatch
+from taskhub_api.fields import Timestamp
 from taskhub_api.routes.documented import problems
 from taskhub_api.routes.tasks import TaskOut
 from taskhub_core.search.request import MAX_LIMIT, SearchAnswer, SearchHit, SearchRequest, Source
@@ -117,8 +118,8 @@ async def search_tasks(
     priority: Annotated[
         list[Annotated[int, Field(ge=0, le=4)]], Query(max_length=5, description="One or several.")
     ] = [],  # noqa: B006
-    due_from: Annotated[AwareDatetime | None, Query(description="Due at or after this time.")] = None,
-    due_before: Annotated[AwareDatetime | None, Query(description="Due before this time.")] = None,
+    due_from: Annotated[Timestamp | None, Query(description="Due at or after this time.")] = None,
+    due_before: Annotated[Timestamp | None, Query(description="Due before this time.")] = None,
     limit: Annotated[int, Query(ge=1, le=MAX_LIMIT, description="How many to return at most.")] = 20,
     cursor: Cursor = None,
 ) -> Response:

@@ -5,11 +5,12 @@ from datetime import datetime
 from typing import Annotated, Any, Self
 
 from fastapi import APIRouter, Query, Request, Response
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 from sqlalchemy import Connection
 
 from taskhub_api.answers import Answer, Write, to_json
 from taskhub_api.dependencies import CurrentCaller, Cursor, Db, ExpectedVersion, Limit, etag
+from taskhub_api.fields import Timestamp
 from taskhub_api.routes.documented import problems
 from taskhub_core.errors import Unavailable
 from taskhub_core.search.service import SearchService
@@ -26,9 +27,10 @@ MOST_AT_ONCE = 500
 
 Title = Annotated[str, Field(min_length=1, max_length=TITLE_CHARS, examples=["Rotate the signing keys"])]
 Notes = Annotated[str, Field(max_length=NOTES_CHARS, examples=["The runbook has the steps."])]
-Priority = Annotated[int, Field(ge=0, le=4, description="0 none, 1 low, 2 medium, 3 high, 4 urgent.")]
+Level = Annotated[int, Field(ge=0, le=4)]
+Priority = Annotated[Level, Field(strict=True, description="0 none, 1 low, 2 medium, 3 high, 4 urgent.")]
 Tags = Annotated[tuple[str, ...], Field(max_length=TAGS_PER_TASK, examples=[["security", "q4"]])]
-Remind = Annotated[bool, Field(description="Send an e-mail at `due_at`.")]
+Remind = Annotated[bool, Field(strict=True, description="Send an e-mail at `due_at`.")]
 
 
 class TaskIn(BaseModel):
@@ -40,7 +42,7 @@ class TaskIn(BaseModel):
     notes: Notes = ""
     status: TaskStatus = TaskStatus.OPEN
     priority: Priority = 0
-    due_at: AwareDatetime | None = None
+    due_at: Timestamp | None = None
     remind: Remind = False
     tags: Tags = ()
     external_id: Annotated[str | None, Field(max_length=EXTERNAL_ID_CHARS, description="Its id somewhere else.")] = None
@@ -83,7 +85,7 @@ class TaskPatchIn(BaseModel):
     notes: Notes | None = None
     status: TaskStatus | None = None
     priority: Priority | None = None
-    due_at: AwareDatetime | None = None
+    due_at: Timestamp | None = None
     remind: Remind | None = None
     tags: Tags | None = None
 
@@ -179,9 +181,9 @@ async def list_(
     database: Db,
     status: Annotated[list[TaskStatus], Query(description="One or several.")] = [],  # noqa: B006 - FastAPI copies it
     tag: Annotated[list[str], Query(max_length=TAGS_PER_TASK, description="Tasks that have every one.")] = [],  # noqa: B006
-    priority: Annotated[list[Priority], Query(max_length=5, description="One or several, 0 to 4.")] = [],  # noqa: B006
-    due_from: Annotated[AwareDatetime | None, Query(description="Due at or after this time.")] = None,
-    due_before: Annotated[AwareDatetime | None, Query(description="Due before this time.")] = None,
+    priority: Annotated[list[Level], Query(max_length=5, description="One or several, 0 to 4.")] = [],  # noqa: B006
+    due_from: Annotated[Timestamp | None, Query(description="Due at or after this time.")] = None,
+    due_before: Annotated[Timestamp | None, Query(description="Due before this time.")] = None,
     sort: Sort = Sort.NEWEST,
     limit: Limit = 50,
     cursor: Cursor = None,
@@ -207,7 +209,9 @@ _STALE = {
 }
 
 
-@router.get("/{task_id}", response_model=TaskOut, responses={200: _STALE, **problems(401, 404)}, summary="Get a task")
+@router.get(
+    "/{task_id:uuid}", response_model=TaskOut, responses={200: _STALE, **problems(401, 404)}, summary="Get a task"
+)
 async def get_task(task_id: uuid.UUID, caller: CurrentCaller, database: Db, request: Request) -> Response:
     """The task, with its version as ETag. While PostgreSQL is away the search index answers (`TaskHub-Stale: true`)."""
     try:
@@ -222,7 +226,7 @@ async def get_task(task_id: uuid.UUID, caller: CurrentCaller, database: Db, requ
 
 
 @router.patch(
-    "/{task_id}",
+    "/{task_id:uuid}",
     response_model=TaskOut,
     responses=problems(401, 404, 412, 413, 415, 428),
     summary="Change a task",
@@ -239,7 +243,7 @@ async def change_task(
     return await write.commit(work, account_id=caller.account_id)
 
 
-@router.delete("/{task_id}", status_code=204, responses=problems(401, 404, 412, 428), summary="Delete a task")
+@router.delete("/{task_id:uuid}", status_code=204, responses=problems(401, 404, 412, 428), summary="Delete a task")
 async def delete_task(task_id: uuid.UUID, caller: CurrentCaller, expected: ExpectedVersion, write: Write) -> Response:
     """Deletes the task, if it is still at the version that If-Match names."""
 
