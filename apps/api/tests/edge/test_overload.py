@@ -1,6 +1,7 @@
 """More than the API can do: it says so at once, and goes on when it can."""
 
 import time
+import uuid
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -50,17 +51,21 @@ def test_a_lock_that_is_not_given_up_is_503_and_nothing_was_changed(user: httpx.
 def test_when_every_connection_is_in_use_the_next_request_is_503(
     serve_api: Any, client_of: Any, engine: Engine
 ) -> None:
-    api = serve_api(database_pool_size=1, database_pool_wait_seconds=0.2)
+    patient = {"unit_deadline_seconds": 40, "database_lock_timeout_ms": 40_000, "database_statement_timeout_ms": 40_000}
+    api = serve_api(database_pool_size=1, database_pool_wait_seconds=0.2, request_deadline_seconds=60, **patient)
     client = client_of(api=api)
     task_id = _created(client)
     with ThreadPoolExecutor(1) as threads:
         with _locked(engine, task_id):
             changing = threads.submit(_change, client, task_id)
             wait_for(lambda: _waiting_writes(engine, 1))
+            # The next request has less patience than the one that holds the connection, or it might outlast it.
+            api.app.state.database._deadline_seconds = 1.0
             answer = client.get("/v1/tasks")
             assert (answer.status_code, answer.json()["type"]) == (503, "/problems/unavailable")
             assert int(answer.headers["Retry-After"]) >= 1
-        changing.result()
+            api.app.state.database._deadline_seconds = 40
+        assert changing.result().status_code == 200
     assert client.get("/v1/tasks").status_code == 200
 
 
@@ -87,16 +92,17 @@ def test_past_the_limit_of_requests_at_once_the_next_is_turned_away_at_once(
     assert client.get("/v1/tasks").status_code == 200
 
 
-def test_a_request_past_its_deadline_is_503_and_took_no_effect(serve_api: Any, client_of: Any, engine: Engine) -> None:
-    api = serve_api(request_deadline_seconds=0.3)
-    client = client_of(api=api)
-    task_id = _created(client)
+def test_a_request_past_its_deadline_is_503_and_took_no_effect(
+    serve_api: Any, client_of: Any, user: httpx.Client, user_id: uuid.UUID, engine: Engine
+) -> None:
+    client = client_of(user_id, api=serve_api(request_deadline_seconds=0.3))
+    task_id = _created(user)  # by the API with the usual deadline
     with _locked(engine, task_id):
         answer = _change(client, task_id)
         assert (answer.status_code, answer.json()["type"]) == (503, "/problems/unavailable")
         assert answer.headers["Retry-After"] == "2"
         wait_for(lambda: not _waiting_writes(engine, 1), message="the request's statement still waits")
-    assert client.get(f"/v1/tasks/{task_id}").json()["version"] == 1
+    assert user.get(f"/v1/tasks/{task_id}").json()["version"] == 1
 
 
 def test_a_body_that_never_ends_is_given_up_at_the_deadline(serve_api: Any, client_of: Any) -> None:
