@@ -13,7 +13,7 @@ import pytest
 from taskhub_local.faults.case import Felt
 from taskhub_local.faults.cases.making import case
 from taskhub_local.faults.cases.queue import until_queue_is_empty
-from taskhub_local.faults.checks import failed_as_documented
+from taskhub_local.faults.checks import felt_at_all, never_internal
 from taskhub_local.faults.host import Host
 from taskhub_local.faults.kinds import CREATE_EFFECTS
 from taskhub_local.faults.report import Skipped
@@ -71,7 +71,7 @@ async def test_a_disk_without_room_under_postgresql(tmp_path: Path, reports: Rep
             "no room on PostgreSQL's disk",
             lambda stage: _fill_and_free(stage, disk),
             felt=Felt.WRITES,
-            checks=(failed_as_documented,),
+            checks=(felt_at_all, never_internal),
         )
         setting = Setting(target=host.target, folder=tmp_path, kinds=True, host=host, say=say)
         report = await run_case(filling, setting, seed=seed)
