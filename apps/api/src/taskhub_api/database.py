@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from taskhub_api.freshness import check_at_checkout
 from taskhub_core.database.abort import DriverConnection, abort_driver
-from taskhub_core.database.engine import engine_options, sqlalchemy_url
+from taskhub_core.database.engine import engine_options, leave_read_only_servers, sqlalchemy_url
 from taskhub_core.database.failures import Failure, classify
 from taskhub_core.database.unit_of_work import RETRIED, Backoff
 from taskhub_core.errors import OutcomeUnknown, Unavailable
@@ -53,6 +53,7 @@ class Database:
         options = engine_options(settings, application_name="taskhub-api") | {"pool_pre_ping": False}
         self.engine: AsyncEngine = create_async_engine(sqlalchemy_url(settings), **options)
         self._readers = self.engine.execution_options(isolation_level="AUTOCOMMIT")
+        leave_read_only_servers(self.engine.sync_engine)
         check_at_checkout(self.engine.sync_engine, before=_remember_connection)
         self._deadline_seconds = deadline_seconds
         self._backoff = Backoff()

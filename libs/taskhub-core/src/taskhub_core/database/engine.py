@@ -3,7 +3,8 @@
 from typing import Any
 
 import orjson
-from sqlalchemy import URL, Engine, create_engine, make_url
+import psycopg
+from sqlalchemy import URL, Engine, ExceptionContext, create_engine, event, make_url
 
 from taskhub_core.settings import DatabaseSettings
 
@@ -69,4 +70,19 @@ def engine_options(settings: DatabaseSettings, *, application_name: str, direct:
 def make_engine(settings: DatabaseSettings, *, application_name: str, direct: bool = False) -> Engine:
     """A synchronous engine, for the worker, the dispatcher, the consumer and commands."""
     options = engine_options(settings, application_name=application_name, direct=direct)
-    return create_engine(sqlalchemy_url(settings, direct=direct), **options)
+    engine = create_engine(sqlalchemy_url(settings, direct=direct), **options)
+    leave_read_only_servers(engine)
+    return engine
+
+
+def leave_read_only_servers(engine: Engine) -> None:
+    """Drops the pool's connections when a server turns out to be read-only: after a failover, that is the old primary.
+
+    Such a connection works, so that the pool would hand it out again and again.
+    """
+
+    def treat_as_disconnected(context: ExceptionContext) -> None:
+        if isinstance(context.original_exception, psycopg.errors.ReadOnlySqlTransaction):
+            context.is_disconnect = True
+
+    event.listen(engine, "handle_error", treat_as_disconnected)
