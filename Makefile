@@ -56,6 +56,16 @@ test: setup ## Run every test that needs no container; ARGS="-k search" runs som
 	@$(BIN)/taskhub fetch
 	@$(BIN)/python -m pytest -n $(JOBS) --dist loadfile $(ARGS)
 
+.PHONY: faults
+faults: setup ## Kill and freeze the platform's parts under load; ARGS="-k redis" runs some, SOAK=600 picks at random
+	@$(BIN)/taskhub fetch
+	@$(BIN)/python -m pytest tests/faults -s $(if $(SOAK),--soak $(SOAK)) $(ARGS)
+
+.PHONY: bench
+bench: setup ## Measure against plain Celery, procrastinate and plain endpoints; ARGS="jobs --quick" runs some, fast
+	@"$$($(PYTHON) tools/bootstrap.py --print-uv)" pip install -q -p $(BIN)/python --require-hashes -r requirements/bench.txt
+	@$(BIN)/python -m tests.bench $(ARGS)
+
 .PHONY: lint
 lint: setup ## Check style, types and import rules
 	@tools/lint.sh

@@ -20,6 +20,10 @@ for app in apps/*/; do
     "${compile[@]}" --constraint requirements/dev.txt "$app/pyproject.toml" -o "requirements/$name.txt" >/dev/null
 done
 
+# What only the benchmarks need: the peers that TaskHub is measured against.
+echo "requirements/bench.txt"
+"${compile[@]}" --constraint requirements/dev.txt --group bench -o requirements/bench.txt >/dev/null
+
 # The uv that tools/bootstrap.py installs where there is none.
 echo "tools/uv.txt"
 echo uv | "$uv" pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate "$@" - -o tools/uv.txt >/dev/null

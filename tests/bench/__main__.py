@@ -1,0 +1,91 @@
+"""`make bench`: runs every benchmark against real servers on this machine and prints one table a question."""
+
+import argparse
+import os
+import statistics
+
+from rich.console import Console
+from rich.table import Table
+
+from taskhub_local.ports import any_free
+from tests.bench import api_cost, jobs, scale
+from tests.bench.api_cost import Cost
+from tests.bench.jobs import Rate
+from tests.bench.platform import Servers, servers
+
+console = Console()
+
+
+def _job_rates(platform: Servers, *, count: int, rounds: int) -> None:
+    runs = {
+        "taskhub": lambda: jobs.taskhub(platform, count=count),
+        "celery": lambda: jobs.plain_celery(platform, count=count, commits=False),
+        "celery commits": lambda: jobs.plain_celery(platform, count=count, commits=True),
+        "procrastinate": lambda: jobs.procrastinate(platform, count=count // 4),
+    }
+    taken: dict[str, list[Rate]] = {name: [] for name in runs}
+    for number in range(rounds):
+        for name, run in runs.items():  # in turn, so that a busy minute hits them all
+            taken[name].append(run())
+            console.print(f"  round {number + 1}: {taken[name][-1].peer}: {taken[name][-1].per_second:,.0f} jobs/s")
+    medians = [jobs.median(rates) for rates in taken.values()]
+    table = Table("peer", "jobs/s", "TaskHub is", "memory, MiB", title=f"Jobs end to end, {count:,} waiting")
+    for rate in medians:
+        ratio = medians[0].per_second / rate.per_second
+        table.add_row(rate.peer, f"{rate.per_second:,.0f}", f"{ratio:.1f}x", f"{rate.memory_mib:,.0f}")
+    console.print(table)
+
+
+def _latency(platform: Servers) -> None:
+    taken = jobs.lone_job_ms(platform, count=100)
+    p95 = statistics.quantiles(taken, n=20)[18]
+    console.print(
+        f"A lone job, from its commit to the commit of its end: p50 {statistics.median(taken):.1f} ms, p95 {p95:.1f} ms"
+    )
+
+
+def _api(platform: Servers, *, count: int, rounds: int) -> None:
+    env = platform.environment("bench_api", 6)
+    costs = api_cost.measure(env, port=any_free(), logs=platform.logs, rounds=rounds, count=count)
+    by: dict[tuple[str, str], Cost] = {(cost.server, cost.operation): cost for cost in costs}
+    table = Table("operation", "TaskHub", "ordinary", "bare", "TaskHub / ordinary", title="Requests per API-CPU-second")
+    for operation in dict.fromkeys(cost.operation for cost in costs):
+        ours, ordinary, bare = (by[name, operation].per_cpu_second for name in ("taskhub", "ordinary", "bare"))
+        table.add_row(operation, f"{ours:,.0f}", f"{ordinary:,.0f}", f"{bare:,.0f}", f"{ours / ordinary:.2f}x")
+    console.print(table)
+
+
+def _scale(platform: Servers, *, largest: int) -> None:
+    sizes = tuple(size for size in (1_000, 100_000, 1_000_000) if size <= largest)
+    table = Table("jobs waiting", "jobs/s, one connection", title="Mark, claim and complete, 500 at a time")
+    for depth in scale.queue_depths(platform, sizes, cycles=2):
+        table.add_row(f"{depth.size:,}", f"{depth.per_second:,.0f}")
+    console.print(table)
+    table = Table("depth", "pages/s", title="Pages of 100 tasks, by priority")
+    for depth in scale.page_depths(platform, tasks=100_000):
+        table.add_row(f"{depth.size:,}", f"{depth.per_second:,.0f}")
+    console.print(table)
+
+
+def main() -> None:
+    """Runs what was asked for."""
+    parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
+    parser.add_argument("parts", nargs="*", choices=["jobs", "latency", "api", "scale", []], help="default: all")
+    parser.add_argument("--quick", action="store_true", help="fewer jobs and rounds")
+    arguments = parser.parse_args()
+    parts = arguments.parts or ["jobs", "latency", "api", "scale"]
+    quick: bool = arguments.quick
+    console.print(f"load average before: {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")
+    with servers() as platform:
+        if "jobs" in parts:
+            _job_rates(platform, count=4_000 if quick else 10_000, rounds=1 if quick else 3)
+        if "latency" in parts:
+            _latency(platform)
+        if "api" in parts:
+            _api(platform, count=500 if quick else 2_000, rounds=1 if quick else 3)
+        if "scale" in parts:
+            _scale(platform, largest=100_000 if quick else 1_000_000)
+
+
+if __name__ == "__main__":
+    main()
