@@ -44,6 +44,6 @@ def soak_case(setting: Setting, *, seconds: float, seed: int) -> Case:
         felt=Felt.WRITES,
         budget_seconds=_BUDGET_SECONDS,
         counted_from="the last fault",
-        checks=(answered_within(2.0, at_most=5.0),),
+        checks=(answered_within(2.5, at_most=6.0),),
         settle_seconds=_SETTLE_SECONDS,
     )

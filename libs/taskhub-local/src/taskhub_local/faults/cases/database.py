@@ -59,7 +59,8 @@ async def cut_commits(stage: Stage) -> float:
     return since
 
 
-_ANSWERED = answered_within(2.0, at_most=3.0)
+# The promise is 2 s (the API gives a unit of work 1.8 s); the rest is for a machine that does other things, too.
+_ANSWERED = answered_within(2.5, at_most=4.0)
 
 CASES = (
     case(
