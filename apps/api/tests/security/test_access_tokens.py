@@ -18,6 +18,7 @@ from taskhub_api.security.keyring import Keyring
 from taskhub_api.security.refresh_tokens import RefreshTokens
 from taskhub_api.settings import ApiSettings
 from taskhub_core.accounts.models import Role
+from taskhub_local.testing import wait_for
 
 OLD, NEW = "the old key, of at least thirty-two bytes", "the new key, of at least thirty-two bytes"
 CALLER = Caller(uuid.UUID("0190c5a8-6d1e-7000-8000-000000000001"), Role.USER)
@@ -113,6 +114,24 @@ def test_anything_else_is_refused(tokens: AccessTokens, name: str) -> None:
     with pytest.raises(Problem) as refused:
         tokens.check(REFUSED[name]())
     assert refused.value.slug == "unauthenticated"
+
+
+def test_a_token_that_was_accepted_once_still_expires(tokens: AccessTokens) -> None:
+    # One that is past its end already, and within what clocks may differ.
+    token = tokens.sign(CALLER, issued_at=datetime.now(UTC) - tokens.valid_for - timedelta(seconds=3.5))
+    assert tokens.check(token) == CALLER
+    wait_for(lambda: _is_refused(tokens, token), message="the token is still accepted")
+    fresh = tokens.sign(CALLER)
+    assert all(tokens.check(fresh) == CALLER for _ in range(3))
+    assert _is_refused(tokens, fresh + "x")
+
+
+def _is_refused(tokens: AccessTokens, token: str) -> bool:
+    try:
+        tokens.check(token)
+    except Problem:
+        return True
+    return False
 
 
 @pytest.mark.parametrize("header", ["Bearer", "Basic dXNlcjpwYXNz", "Bearer a b", "token", ""])

@@ -19,18 +19,19 @@ from taskhub_api.routes import (
     webhooks,
 )
 
+# In the order of use: a request is matched against one route after another.
 ROUTERS = (
-    health.router,
-    problem_types.router,
-    accounts.router,
-    tokens.router,
     tasks.router,
-    job_kinds.router,
     jobs.router,
+    search.router,
+    health.router,
+    tokens.router,
+    accounts.router,
     job_progress.router,
     files.router,
-    search.router,
     events.router,
+    job_kinds.router,
+    problem_types.router,
     webhooks.router,
     status.router,
     operator_jobs.router,
