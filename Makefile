@@ -61,6 +61,10 @@ faults: setup ## Kill and freeze the platform's parts under load; ARGS="-k redis
 	@$(BIN)/taskhub fetch
 	@$(BIN)/python -m pytest tests/faults -s $(if $(SOAK),--soak $(SOAK)) $(ARGS)
 
+.PHONY: chaos
+chaos: setup ## Break one thing of the running platform and watch it recover; CASE=redis-kill (without it: list them)
+	@$(BIN)/taskhub chaos $(CASE) $(ARGS)
+
 .PHONY: bench
 bench: setup ## Measure against plain Celery, procrastinate and plain endpoints; ARGS="jobs --quick" runs some, fast
 	@"$$($(PYTHON) tools/bootstrap.py --print-uv)" pip install -q -p $(BIN)/python --require-hashes -r requirements/bench.txt

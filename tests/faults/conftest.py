@@ -27,6 +27,12 @@ class Reports:
     done: list[CaseReport] = field(default_factory=list)
     skipped: list[Skipped] = field(default_factory=list)
 
+    def take(self, report: CaseReport) -> None:
+        """Keep the report, and fail the test if a promise was broken."""
+        self.done.append(report)
+        if not report.passed:
+            pytest.fail("\n".join(report.failures), pytrace=False)
+
 
 _REPORTS = pytest.StashKey[Reports]()
 

@@ -31,9 +31,9 @@ class Felt(StrEnum):
 class Need(StrEnum):
     """What a case cannot do without."""
 
-    KINDS = "the job kinds of the fault driver"
+    KINDS = "the fault driver's job kinds"
     ELASTICSEARCH = "Elasticsearch"
-    HOST = "a platform that the fault driver itself has started"
+    HOST = "the platform of `make faults`"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

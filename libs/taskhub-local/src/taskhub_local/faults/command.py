@@ -18,7 +18,7 @@ from taskhub_local.faults.cases import CASES
 from taskhub_local.faults.judge_jobs import EFFECT_KIND
 from taskhub_local.faults.kinds import CREATE_EFFECTS
 from taskhub_local.faults.live import LiveView
-from taskhub_local.faults.report import show
+from taskhub_local.faults.report import show_one
 from taskhub_local.faults.runner import Setting, run_case
 from taskhub_local.faults.target import Target
 from taskhub_local.platform.runfile import read_run
@@ -53,9 +53,7 @@ def chaos(state: Path, name: str | None, *, seed: int | None) -> int:
             report = asyncio.run(run_case(case, setting, seed=chosen))
     else:
         report = asyncio.run(run_case(case, setting, seed=chosen))
-    show(console, [report])
-    for note in report.notes:
-        console.print(f"- {note}", style="dim", markup=False)
+    show_one(console, report)
     return 0 if report.passed else 1
 
 

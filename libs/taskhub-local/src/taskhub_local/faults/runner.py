@@ -210,7 +210,7 @@ def _report(run: _Run, evidence: Evidence, settled: Settled, verdict: Verdict, *
     checked = [check(evidence) for check in case.checks]
     failures = [result.complaint for result in checked if result.complaint]
     if recovery > case.budget_seconds:
-        failures.insert(0, f"{case.felt.value} took {recovery:.2f} s, allowed are {case.budget_seconds:g} s")
+        failures.insert(0, f"recovery took {recovery:.2f} s, allowed are {case.budget_seconds:g} s")
     if settled.left:
         failures.append(f"after {settled.seconds:.0f} s without load {settled.left}")
     failures += [f"{finding.fault.value}: {finding.sentence}" for finding in verdict.findings[:20]]
