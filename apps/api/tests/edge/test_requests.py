@@ -117,6 +117,11 @@ def test_json_that_is_no_task_is_422(user: httpx.Client, body: bytes) -> None:
     assert answer.json()["errors"]
 
 
+def test_nul_is_refused_also_where_no_model_would_mind(user: httpx.Client) -> None:
+    body = b'{"email": "someone@example.org", "password": "a long enough\\u0000password"}'
+    _assert_problem(user.post("/v1/accounts", content=body, headers=JSON), 422, "invalid")
+
+
 def test_text_that_only_looks_like_a_nul_is_kept(user: httpx.Client) -> None:
     for text in (r"\u0000", "\\\\u0000", "NaN Infinity", "😀", r"\ud800"):
         answer = _post(user, json.dumps({"title": text}).encode())

@@ -228,3 +228,39 @@ def test_a_new_role_is_in_the_next_access_token(http: httpx.Client, engine: Engi
         connection.execute(text("UPDATE accounts SET role = 'operator' WHERE id = :id"), {"id": account_id})
     fresh = _refresh(http, tokens["refresh_token"]).json()
     assert _me(http, fresh["access_token"]).json()["role"] == "operator"
+
+
+def test_sessions_outlive_a_rotation_of_keys_until_the_old_key_is_removed(serve_api: Any) -> None:
+    old, new = "the old key, of at least thirty-two bytes", "the new key, of at least thirty-two bytes"
+
+    def client(active: str, **keys: str) -> httpx.Client:
+        return httpx.Client(base_url=serve_api(jwt_keys=keys, jwt_active_kid=active).url, timeout=20)
+
+    with client("old", old=old) as before, client("new", old=old, new=new) as during, client("new", new=new) as after:
+        tokens = _logged_in(before)
+        kept = before.post("/v1/token/refresh", json={"refresh_token": _logged_in(before)["refresh_token"]}).json()
+        assert _me(during, tokens["access_token"]).status_code == 200
+        fresh = _refresh(during, tokens["refresh_token"], key="rotated").json()
+        assert _refresh(during, tokens["refresh_token"], key="rotated").json() == fresh
+        assert _me(after, fresh["access_token"]).status_code == 200
+        assert _refresh(after, fresh["refresh_token"]).status_code == 200
+        assert _me(after, tokens["access_token"]).status_code == 401
+        assert _refresh(after, kept["refresh_token"]).status_code == 401
+
+
+def test_a_password_is_hashed_anew_at_the_next_login_after_the_parameters_changed(
+    serve_api: Any, http: httpx.Client, engine: Engine
+) -> None:
+    weaker = serve_api(password_time_cost=1, password_memory_kib=1_024)
+    with httpx.Client(base_url=weaker.url, timeout=20) as client:
+        email = _registered(client)
+    query = text("SELECT password_hash FROM accounts WHERE email = :email")
+
+    def stored() -> str:
+        with engine.connect() as connection:
+            return str(connection.execute(query, {"email": email}).scalar_one())
+
+    assert "m=1024,t=1,p=1" in stored()
+    _logged_in(http, email)
+    assert "$argon2id$v=19$m=19456,t=2,p=1$" in stored()
+    _logged_in(http, email)
