@@ -248,10 +248,13 @@ def _recovery(run: _Run, evidence: Evidence) -> float:
     if run.case.felt is Felt.MARKED:
         recovered_at = run.stage.recovered_at
         return float("inf") if recovered_at is None else max(0.0, recovered_at - evidence.since)
+    until = run.stage.measured_until
     if run.case.felt is Felt.JOBS:
-        return late_seconds(run.job_ways(), evidence.since, prompt_seconds=run.prompt_job)
+        ways = [way for way in run.job_ways() if way.began < until]
+        return late_seconds(ways, evidence.since, prompt_seconds=run.prompt_job)
     if run.case.felt is Felt.EVENTS:
-        return late_seconds(event_ways(run.eyes), evidence.since, prompt_seconds=run.prompt_event)
+        ways = [way for way in event_ways(run.eyes) if way.began < until]
+        return late_seconds(ways, evidence.since, prompt_seconds=run.prompt_event)
     tolerated = _SLOW_SEARCHES if run.case.felt is Felt.SEARCHES else 0.0
-    measured = [probe for probe in run.probes() if probe.began < run.stage.measured_until]
+    measured = [probe for probe in run.probes() if probe.began < until]
     return recovery_seconds(measured, evidence.since, tolerated=tolerated)

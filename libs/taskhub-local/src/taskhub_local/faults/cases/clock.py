@@ -22,6 +22,8 @@ from taskhub_local.parts.app import App
 _HOUR = 3_600
 _STEPS, _STEP_SECONDS = 36, 0.5  # longer than a lease
 _LONGEST_SECONDS = 120.0
+_CATCHING_UP_SECONDS = 5.0
+_CALM_SECONDS = 3.0
 
 _TAKEN_AWAY = """
     SELECT count(*) FROM job_attempts JOIN jobs ON jobs.id = job_id
@@ -66,7 +68,9 @@ async def skew_clocks(stage: Stage) -> float:
     state = stage.host.platform.options.state
     ahead, behind = skewed(state, _HOUR), skewed(state, -_HOUR)
     async with stage.host.environment(App.WORKER, **ahead), stage.host.environment(App.DISPATCHER, **behind):
-        since = stage.breaks("the worker's clock is an hour ahead, the dispatcher's an hour behind")
+        stage.breaks("the worker's clock is an hour ahead, the dispatcher's an hour behind")
+        await stage.last(_CATCHING_UP_SECONDS)  # with what waited while they were started again
+        since = time.time()
         args = {"steps": _STEPS, "step_seconds": _STEP_SECONDS}
         job_id = await submit_job(stage.client, STEPS_KIND, args, size=_STEPS, patience_seconds=60)
 
@@ -80,6 +84,8 @@ async def skew_clocks(stage: Stage) -> float:
             (taken,) = session.execute(_TAKEN_AWAY, [stage.eyes.account_id, since]).fetchone() or (0,)
         if taken:
             raise LocalError(f"{taken} jobs were taken from a living worker, because of its clock")
+        stage.ends_here()
+        await stage.last(_CALM_SECONDS)
     return since
 
 
