@@ -46,6 +46,6 @@ BUDGETS: Mapping[str, Budget] = {
     "elasticsearch-freeze": Budget(10, "it is healthy"),
     "index-deleted": Budget(10, "the deletion"),
     "clock-skew": Budget(5, "the skew"),
-    "outbox-backlog": Budget(120, "the dispatcher is back"),
+    "outbox-backlog": Budget(240, "the dispatcher is back"),
     "everything-killed": Budget(30, "the new start"),
 }

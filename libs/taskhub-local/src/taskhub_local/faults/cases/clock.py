@@ -15,6 +15,7 @@ from taskhub_local.faults.case import Felt, Need
 from taskhub_local.faults.cases.making import case
 from taskhub_local.faults.checks import writes_unharmed
 from taskhub_local.faults.judge_jobs import STEPS_KIND
+from taskhub_local.faults.load import DEFAULT_MIX, LoadPlan
 from taskhub_local.faults.stage import Stage
 from taskhub_local.faults.submissions import submit_job
 from taskhub_local.parts.app import App
@@ -98,5 +99,7 @@ CASES = (
         checks=(writes_unharmed,),
         needs=frozenset({Need.HOST}),
         by_chance=False,
+        # The long job has one of two worker processes; nothing but short jobs may want the other one.
+        plan=LoadPlan(mix={name: share for name, share in DEFAULT_MIX.items() if name not in {"steps", "import"}}),
     ),
 )
