@@ -24,6 +24,10 @@ done
 echo "requirements/bench.txt"
 "${compile[@]}" --constraint requirements/dev.txt --group bench -o requirements/bench.txt >/dev/null
 
+# What only the report of make e2e needs: the pictures in it.
+echo "requirements/e2e.txt"
+"${compile[@]}" --constraint requirements/dev.txt --group e2e -o requirements/e2e.txt >/dev/null
+
 # The uv that tools/bootstrap.py installs where there is none.
 echo "tools/uv.txt"
 echo uv | "$uv" pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate "$@" - -o tools/uv.txt >/dev/null
