@@ -5,13 +5,16 @@ import redis
 from taskhub_local.faults.case import Felt
 from taskhub_local.faults.cases.making import case
 from taskhub_local.faults.checks import writes_unharmed
+from taskhub_local.faults.judge_jobs import STEPS_KIND
 from taskhub_local.faults.stage import Stage
+from taskhub_local.faults.submissions import submit_job
 from taskhub_local.parts.app import App
 
 _REDIS = "redis"
 _WORKER = App.WORKER.value
 _FROZEN_SECONDS = 10.0
 _QUEUEING_SECONDS = 3.0
+_STEPS, _STEP_SECONDS = 10, 0.3
 
 
 async def kill_redis(stage: Stage) -> float:
@@ -38,7 +41,9 @@ async def wipe_redis(stage: Stage) -> float:
 
 
 async def freeze_redis(stage: Stage) -> float:
-    """SIGSTOP: connections stay open, and nothing answers."""
+    """SIGSTOP: connections stay open, and nothing answers. Every worker process ends a job meanwhile."""
+    if stage.kinds:
+        await _every_process_busy(stage)
     stage.breaks(f"SIGSTOP of Redis for {_FROZEN_SECONDS:g} s")
     frozen = stage.target.freeze(_REDIS)
     try:
@@ -46,6 +51,20 @@ async def freeze_redis(stage: Stage) -> float:
     finally:
         frozen.thaw()
     return stage.heals("SIGCONT of Redis")
+
+
+async def _every_process_busy(stage: Stage) -> None:
+    """Submit jobs that are going to end while Redis stands still, until each worker process has one."""
+    processes = int(stage.target.setting("WORKER_PROCESSES") or 1)
+    args = {"steps": _STEPS, "step_seconds": _STEP_SECONDS}
+    ids = [await submit_job(stage.client, STEPS_KIND, args, size=_STEPS, patience_seconds=30) for _ in range(processes)]
+
+    def running() -> bool:
+        with stage.eyes.session() as session:
+            query = "SELECT count(*) FROM jobs WHERE state = 'running' AND kind = %s"
+            return session.execute(query, [STEPS_KIND]).fetchone() == (processes,)
+
+    await stage.until(running, seconds=30, what=f"one of the jobs {ids} runs in every process")
 
 
 CASES = (
