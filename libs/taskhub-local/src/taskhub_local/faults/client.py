@@ -3,7 +3,7 @@
 import asyncio
 import time
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Self
@@ -12,6 +12,7 @@ import httpx
 
 from taskhub_local.errors import LocalError
 from taskhub_local.faults.ledger import Answer, Ledger, Outcome, Request
+from taskhub_local.faults.reach import Front
 from taskhub_local.faults.recovery import Probe
 
 _NOTHING_CHANGED = frozenset({"unavailable", "overloaded", "rate-limited"})
@@ -56,7 +57,13 @@ class Client:
     """Sends requests of one account, and records each in the ledger. For one event loop."""
 
     def __init__(
-        self, base_url: str, credentials: Credentials, ledger: Ledger, *, timeout_seconds: float = 12.0
+        self,
+        base_url: str,
+        credentials: Credentials,
+        ledger: Ledger,
+        *,
+        timeout_seconds: float = 12.0,
+        front: Front | None = None,
     ) -> None:
         """`timeout_seconds` is longer than the API's own deadline: whoever hangs is seen to hang.
 
@@ -74,6 +81,9 @@ class Client:
             timeout=httpx.Timeout(timeout_seconds, connect=2.0),
             limits=httpx.Limits(max_connections=200, max_keepalive_connections=50),
             trust_env=False,
+            verify=front.tls if front else True,
+            headers={"Host": front.host} if front else {},
+            event_hooks={"request": [_naming(front.host)]} if front else {},
         )
 
     async def __aenter__(self) -> Self:
@@ -162,6 +172,15 @@ class Client:
             params=call.params,
             headers={**authorization, **headers, **call.headers},
         )
+
+
+def _naming(host: str) -> Callable[[httpx.Request], Awaitable[None]]:
+    """Make the TLS handshake ask for `host`, and check the certificate against it, instead of against the address."""
+
+    async def name(request: httpx.Request) -> None:
+        request.extensions["sni_hostname"] = host
+
+    return name
 
 
 def classify(response: httpx.Response, *, seconds: float) -> tuple[Answer, Mapping[str, Any] | None]:

@@ -31,11 +31,13 @@ class Operation(StrEnum):
     SUBMIT = "submit"
     READ = "read"
     SEARCH = "search"
+    UPLOAD = "upload"
+    """A file for an import: nothing until a job names it."""
 
     @property
     def writes(self) -> bool:
-        """Whether it changes anything."""
-        return self not in {Operation.READ, Operation.SEARCH}
+        """Whether it changes anything that the verdict asks for."""
+        return self not in {Operation.READ, Operation.SEARCH, Operation.UPLOAD}
 
 
 class Outcome(StrEnum):

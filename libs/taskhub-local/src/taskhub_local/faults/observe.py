@@ -2,7 +2,6 @@
 
 import uuid
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import httpx
@@ -18,9 +17,7 @@ from taskhub_local.faults.observed import (
     Observed,
     TaskRow,
 )
-from taskhub_local.faults.receiver import Receiver
-from taskhub_local.faults.target import Target
-from taskhub_local.mail.mailbox import Mailbox
+from taskhub_local.faults.reach import Hooks, Reach
 
 _PAGE = 5_000
 _TASKS = "SELECT id, title, notes, version, deleted_at IS NOT NULL AS deleted FROM tasks WHERE account_id = %s"
@@ -41,7 +38,7 @@ _VERSIONS = "SELECT id, version, deleted_at IS NOT NULL AS deleted FROM tasks"
 class Eyes:
     """Sees everything of one account."""
 
-    def __init__(self, target: Target, account_id: uuid.UUID, email: str, receiver: Receiver) -> None:
+    def __init__(self, target: Reach, account_id: uuid.UUID, email: str, receiver: Hooks) -> None:
         self.target = target
         self.account_id = account_id
         self._email = email
@@ -59,7 +56,7 @@ class Eyes:
                 jobs=tuple(session.cursor(row_factory=class_row(JobRow)).execute(_JOBS, account)),
                 effects=self._effects(session),
                 activity=tuple(session.cursor(row_factory=class_row(ActivityRow)).execute(_ACTIVITY, account)),
-                mails=tuple(self._mails()),
+                mails=tuple(self.target.mails(self._email)),
                 deliveries=self._receiver.deliveries,
                 versions=versions,
                 index=self.index(),
@@ -97,9 +94,3 @@ class Eyes:
         if table is None:
             return ()
         return tuple(session.cursor(row_factory=class_row(EffectRow)).execute(_EFFECTS, [self.account_id]))
-
-    def _mails(self) -> Iterator[uuid.UUID]:
-        folder = self.target.describe().state_dir / "mail"
-        for mail in Mailbox(Path(folder)).messages():
-            if self._email in mail.recipients:
-                yield uuid.UUID(str(mail.message["Message-ID"]).strip("<> ").partition("@")[0])

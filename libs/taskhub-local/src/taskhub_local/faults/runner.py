@@ -6,7 +6,7 @@ import secrets
 import time
 import uuid
 from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AbstractContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,12 +23,12 @@ from taskhub_local.faults.load import Load
 from taskhub_local.faults.measure import Way, as_probes, counter, event_ways, job_ways, late_seconds, promptness
 from taskhub_local.faults.observe import Eyes
 from taskhub_local.faults.pulse import Pulse
+from taskhub_local.faults.reach import Front, Hooks, Reach
 from taskhub_local.faults.receiver import Receiver
 from taskhub_local.faults.recovery import Probe, longest_gap, percentile, recovery_seconds
 from taskhub_local.faults.report import CaseReport, summary
 from taskhub_local.faults.settle import Settled, settle
 from taskhub_local.faults.stage import Stage
-from taskhub_local.faults.target import Target
 from taskhub_local.faults.verdict import Verdict, judge
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ _FENCED = "taskhub_fenced_writes_total"
 class Setting:
     """Where a case runs."""
 
-    target: Target
+    target: Reach
     folder: Path
     """Takes the ledgers."""
     kinds: bool
@@ -56,6 +56,10 @@ class Setting:
     say: Callable[[str], None] = lambda _: None
     watch: Callable[[Client, Pulse, Stage], None] = lambda _client, _pulse, _stage: None
     """Is given what it may look at while the case runs."""
+    front: Front | None = None
+    """The ingress before the API, if there is one."""
+    receiver: Callable[[], AbstractContextManager[Hooks]] = Receiver
+    """Makes the receiver of webhooks of one case."""
 
     @property
     def api_url(self) -> str:
@@ -107,7 +111,7 @@ async def run_case(case: Case, setting: Setting, *, seed: int) -> CaseReport:
     name = f"{case.name}-{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(2)}"
     async with _prepared(case, setting, name, seed) as run:
         setting.watch(run.client, run.pulse, run.stage)
-        fenced = counter(setting.target.describe().metrics_urls, _FENCED)
+        fenced = counter(setting.target.metrics_urls, _FENCED)
         async with run.pulse.running(), run.load.running():
             await _warm_up(run)
             try:
@@ -128,7 +132,7 @@ async def run_case(case: Case, setting: Setting, *, seed: int) -> CaseReport:
             calls=run.client.calls,
             jobs=as_probes(run.job_ways(), prompt_seconds=run.prompt_job),
             events=as_probes(event_ways(run.eyes), prompt_seconds=run.prompt_event),
-            fenced_writes=max(0.0, counter(setting.target.describe().metrics_urls, _FENCED) - fenced),
+            fenced_writes=max(0.0, counter(setting.target.metrics_urls, _FENCED) - fenced),
         )
         report = _report(run, evidence, settled, judge(run.client.ledger.entries, settled.observed), seed=seed)
         report = replace(report, failures=(failure, *report.failures)) if failure else report
@@ -140,10 +144,10 @@ async def run_case(case: Case, setting: Setting, *, seed: int) -> CaseReport:
 @asynccontextmanager
 async def _prepared(case: Case, setting: Setting, name: str, seed: int) -> AsyncIterator[_Run]:
     async with AsyncExitStack() as stack:
-        receiver = stack.enter_context(Receiver())
+        receiver = stack.enter_context(setting.receiver())
         ledger = stack.enter_context(Ledger(setting.folder / f"{name}.jsonl"))
         account = Credentials(f"{name}@example.com", secrets.token_urlsafe(18))
-        client = await stack.enter_async_context(Client(setting.api_url, account, ledger))
+        client = await stack.enter_async_context(Client(setting.api_url, account, ledger, front=setting.front))
         await client.register()
         await client.log_in()
         account_id = uuid.UUID((await _expect(client, HttpCall("GET", "/v1/me"))).json()["id"])

@@ -12,6 +12,7 @@ import psycopg
 from taskhub_local.errors import LocalError
 from taskhub_local.faults.client import Client
 from taskhub_local.faults.observe import Eyes
+from taskhub_local.faults.reach import Reach
 from taskhub_local.faults.target import Target
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ class Stage:
 
     def __init__(
         self,
-        target: Target,
+        reach: Reach,
         client: Client,
         eyes: Eyes,
         *,
@@ -33,7 +34,7 @@ class Stage:
         host: "Host | None",
         say: Callable[[str], None],
     ) -> None:
-        self.target = target
+        self.reach = reach
         self.client = client
         self.eyes = eyes
         self.kinds = kinds
@@ -44,6 +45,13 @@ class Stage:
         self.measured_until = math.inf
         self.notes: list[str] = []
         self._host = host
+
+    @property
+    def target(self) -> Target:
+        """The processes of this machine, to be killed and frozen. Raises LocalError where the platform is elsewhere."""
+        if not isinstance(self.reach, Target):
+            raise LocalError("this needs a platform that runs as processes of this machine")
+        return self.reach
 
     @property
     def host(self) -> "Host":
@@ -104,7 +112,7 @@ class Stage:
         """Wait until PostgreSQL answers a session of our own; return that time."""
 
         def answers() -> bool:
-            with psycopg.connect(self.target.database_url, connect_timeout=1) as session:
+            with psycopg.connect(self.reach.database_url, connect_timeout=1) as session:
                 return session.execute("SELECT 1").fetchone() == (1,)
 
         await self.until(answers, seconds=seconds, what="PostgreSQL accepts sessions")

@@ -3,7 +3,6 @@
 import uuid
 from collections.abc import Mapping
 
-import httpx
 import orjson
 
 from taskhub_core.ids import new_id
@@ -44,9 +43,7 @@ async def submit_import(client: Client, entries: int, *, patience_seconds: float
 
 
 async def _upload(client: Client, content: bytes) -> str | None:
+    request = Request(operation=Operation.UPLOAD, key=str(new_id()))
     call = HttpCall("POST", "/v1/files", content=content, headers={"Content-Type": "application/x-ndjson"})
-    try:
-        answer = await client.raw(call)
-    except httpx.HTTPError:
-        return None
-    return str(answer.json()["id"]) if answer.is_success else None
+    done = await client.once(request, call)
+    return str(done.body["id"]) if done.body is not None else None

@@ -1,12 +1,16 @@
 """The platform under test, as the driver reaches for it: its addresses, and its processes to be killed and frozen."""
 
 import signal
-from collections.abc import Callable
+import uuid
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
+from pathlib import Path
 
 import psutil
 
 from taskhub_local.errors import LocalError
+from taskhub_local.faults.reach import job_id_of_mail
+from taskhub_local.mail.mailbox import Mailbox
 from taskhub_local.platform.runfile import PartState, RunInfo
 
 type Describe = Callable[[], RunInfo]
@@ -40,6 +44,17 @@ class Target:
             if part.name == "elasticsearch" and part.state is not PartState.UNAVAILABLE:
                 return part.url
         return None
+
+    @property
+    def metrics_urls(self) -> Mapping[str, str]:
+        """/metrics of each app, by part name."""
+        return self.describe().metrics_urls
+
+    def mails(self, recipient: str) -> Iterator[uuid.UUID]:
+        """Yield the job id of each mail to that address."""
+        for mail in Mailbox(Path(self.describe().state_dir) / "mail").messages():
+            if recipient in mail.recipients:
+                yield job_id_of_mail(str(mail.message["Message-ID"]))
 
     def process(self, part: str) -> psutil.Process:
         """Return the process of a part. Raises LocalError if it has none now."""
