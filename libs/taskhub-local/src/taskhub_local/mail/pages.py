@@ -1,6 +1,7 @@
 """The mails as web pages: a list, one mail, and the list as JSON."""
 
 import json
+from dataclasses import dataclass
 from html import escape
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -16,29 +17,43 @@ _STYLE = (
 )
 
 
+@dataclass(frozen=True, slots=True)
+class Page:
+    """What is answered."""
+
+    content_type: str
+    body: str
+    status: HTTPStatus = HTTPStatus.OK
+
+    def send(self, handler: BaseHTTPRequestHandler) -> None:
+        """Write the whole answer."""
+        data = self.body.encode()
+        handler.send_response(self.status)
+        handler.send_header("Content-Type", f"{self.content_type}; charset=utf-8")
+        handler.send_header("Content-Length", str(len(data)))
+        # A mail is text from somewhere else: nothing in it may run here.
+        handler.send_header("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'")
+        handler.end_headers()
+        handler.wfile.write(data)
+
+
+def page(mailbox: Mailbox, path: str) -> Page:
+    """Return the page at `/` (the list), `/messages` (JSON) or `/messages/NAME` (one mail); elsewhere there is none."""
+    if path == "/":
+        return Page("text/html", _list_page(mailbox.messages()))
+    if path == "/messages":
+        return Page("application/json", json.dumps([summary(mail) for mail in mailbox.messages()]))
+    if path.startswith("/messages/") and (mail := mailbox.read(path.removeprefix("/messages/"))):
+        return Page("text/html", _mail_page(mail))
+    return Page("text/plain", "There is no such page. The list of mails is at /\n", HTTPStatus.NOT_FOUND)
+
+
 def page_server(mailbox: Mailbox, host: str, port: int) -> ThreadingHTTPServer:
-    """Return a server for `/` (the list), `/messages` (JSON) and `/messages/NAME` (one mail)."""
+    """Return a server for the pages."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            if self.path == "/":
-                self._answer(HTTPStatus.OK, "text/html", _list_page(mailbox.messages()))
-            elif self.path == "/messages":
-                self._answer(HTTPStatus.OK, "application/json", json.dumps([_summary(m) for m in mailbox.messages()]))
-            elif self.path.startswith("/messages/") and (mail := mailbox.read(self.path.removeprefix("/messages/"))):
-                self._answer(HTTPStatus.OK, "text/html", _mail_page(mail))
-            else:
-                self._answer(HTTPStatus.NOT_FOUND, "text/plain", "There is no such page. The list of mails is at /\n")
-
-        def _answer(self, status: HTTPStatus, content_type: str, body: str) -> None:
-            data = body.encode()
-            self.send_response(status)
-            self.send_header("Content-Type", f"{content_type}; charset=utf-8")
-            self.send_header("Content-Length", str(len(data)))
-            # A mail is text from somewhere else: nothing in it may run here.
-            self.send_header("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'")
-            self.end_headers()
-            self.wfile.write(data)
+            page(mailbox, self.path).send(self)
 
         def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - http.server's names
             """Say nothing: the readiness check would fill the log."""
@@ -46,18 +61,20 @@ def page_server(mailbox: Mailbox, host: str, port: int) -> ThreadingHTTPServer:
     return ThreadingHTTPServer((host, port), Handler)
 
 
-def _summary(mail: Mail) -> dict[str, Any]:
+def summary(mail: Mail) -> dict[str, Any]:
+    """Return what the lists show of a mail."""
     return {
         "name": mail.name,
         "from": mail.sender,
         "to": list(mail.recipients),
         "subject": mail.subject,
+        "message_id": str(mail.message.get("Message-ID", "")),
         "date": str(mail.message.get("Date", "")),
         "text": mail.text,
     }
 
 
-def _page(title: str, body: str) -> str:
+def _document(title: str, body: str) -> str:
     return (
         f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{escape(title)}</title>'
         f"<style>{_STYLE}</style></head><body><h1>{escape(title)}</h1>{body}</body></html>"
@@ -66,13 +83,13 @@ def _page(title: str, body: str) -> str:
 
 def _list_page(mails: list[Mail]) -> str:
     if not mails:
-        return _page("Mail", "<p>No mail yet. Register an account and its welcome mail appears here.</p>")
+        return _document("Mail", "<p>No mail yet. Register an account and its welcome mail appears here.</p>")
     rows = "".join(
         f"<tr><td>{escape(str(mail.message.get('Date', '')))}</td><td>{escape(', '.join(mail.recipients))}</td>"
         f'<td><a href="/messages/{escape(mail.name)}">{escape(mail.subject or "(no subject)")}</a></td></tr>'
         for mail in reversed(mails)
     )
-    return _page("Mail", f"<table><tr><th>Date</th><th>To</th><th>Subject</th></tr>{rows}</table>")
+    return _document("Mail", f"<table><tr><th>Date</th><th>To</th><th>Subject</th></tr>{rows}</table>")
 
 
 def _mail_page(mail: Mail) -> str:
@@ -82,4 +99,4 @@ def _mail_page(mail: Mail) -> str:
         if not name.startswith("X-Envelope")
     )
     body = f'<p><a href="/">All mail</a></p><table>{headers}</table><pre>{escape(mail.text)}</pre>'
-    return _page(mail.subject or "(no subject)", body)
+    return _document(mail.subject or "(no subject)", body)

@@ -4,6 +4,7 @@ import argparse
 import asyncio
 import signal
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 from aiosmtpd.smtp import SMTP, Envelope, Session
@@ -38,6 +39,12 @@ def main() -> None:
     serve(Mailbox(arguments.folder), arguments.smtp_port, arguments.http_port)
 
 
+def protocols(mailbox: Mailbox) -> Callable[[], SMTP]:
+    """Return what makes the protocol of each connection, as asyncio's servers want it."""
+    keeper = _Keeper(mailbox)
+    return lambda: SMTP(keeper, hostname="localhost", data_size_limit=_SIZE_LIMIT_BYTES, enable_SMTPUTF8=True)
+
+
 def serve(mailbox: Mailbox, smtp_port: int, http_port: int) -> None:
     """Run both servers until SIGTERM or SIGINT."""
 
@@ -46,12 +53,7 @@ def serve(mailbox: Mailbox, smtp_port: int, http_port: int) -> None:
         stopped = asyncio.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, stopped.set)
-        keeper = _Keeper(mailbox)
-
-        def protocol() -> SMTP:
-            return SMTP(keeper, hostname="localhost", data_size_limit=_SIZE_LIMIT_BYTES, enable_SMTPUTF8=True)
-
-        smtp = await loop.create_server(protocol, HOST, smtp_port)
+        smtp = await loop.create_server(protocols(mailbox), HOST, smtp_port)
         pages = page_server(mailbox, HOST, http_port)
         threading.Thread(target=pages.serve_forever, name="pages", daemon=True).start()
         await stopped.wait()
