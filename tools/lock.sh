@@ -20,6 +20,14 @@ for app in apps/*/; do
     "${compile[@]}" --constraint requirements/dev.txt "$app/pyproject.toml" -o "requirements/$name.txt" >/dev/null
 done
 
+# What builds our own wheels inside the images, so that nothing unpinned takes part in a build.
+echo "requirements/build.txt"
+echo "hatchling>=1.27" | "${compile[@]}" --constraint requirements/dev.txt - -o requirements/build.txt >/dev/null
+
+# The mail and webhook sink of the kind cluster.
+echo "requirements/sink.txt"
+echo "aiosmtpd>=1.4" | "${compile[@]}" --constraint requirements/dev.txt - -o requirements/sink.txt >/dev/null
+
 # What only the benchmarks need: the peers that TaskHub is measured against.
 echo "requirements/bench.txt"
 "${compile[@]}" --constraint requirements/dev.txt --group bench -o requirements/bench.txt >/dev/null
