@@ -1,0 +1,25 @@
+{{/* What Prometheus Operator scrapes: the pods directly, or through the metrics Service. */}}
+{{- define "common.monitor" -}}
+{{- $monitoring := .root.Values.monitoring -}}
+{{- range $kind, $endpoints := dict "ServiceMonitor" "endpoints" "PodMonitor" "podMetricsEndpoints" -}}
+{{- $monitor := get $monitoring (untitle $kind) -}}
+{{- if $monitor.enabled }}
+apiVersion: monitoring.coreos.com/v1
+kind: {{ $kind }}
+metadata:
+  {{- include "common.metadata" $ | nindent 2 }}
+  {{- with $monitor.labels }}
+    {{- toYaml . | nindent 4 }}
+  {{- end }}
+spec:
+  selector:
+    matchLabels:
+      {{- include "common.selectorLabels" $ | nindent 6 }}
+  {{ $endpoints }}:
+    - port: metrics
+      path: /metrics
+      interval: {{ $monitoring.interval }}
+      scrapeTimeout: {{ $monitoring.scrapeTimeout }}
+{{- end -}}
+{{- end -}}
+{{- end -}}
