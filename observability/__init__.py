@@ -1,0 +1,1 @@
+"""What watches TaskHub: rules, SLOs, dashboards, and the runbooks they link to."""

@@ -1,0 +1,1 @@
+"""What the rules, dashboards, runbooks and the failure matrix promise."""
