@@ -12,6 +12,8 @@ metadata:
     {{- toYaml . | nindent 4 }}
   {{- end }}
 spec:
+  # Prometheus' label `job` is api, worker, dispatcher, ...: alerts go by it.
+  jobLabel: app.kubernetes.io/name
   selector:
     matchLabels:
       {{- include "common.selectorLabels" $ | nindent 6 }}

@@ -1,4 +1,4 @@
-{{/* What the consumer's workload is; everything else comes from the library. */}}
+{{/* What the workloads of this chart are: the consumer, and the reconciler that looks after it. */}}
 
 {{- define "sqs-consumer.needs" -}}
 {{ list "database" "queue" "search" | toJson }}
@@ -17,20 +17,32 @@ TASKHUB_CONSUMER_RECEIVERS: {{ include "common.scalar" .Values.receivers | quote
 
 {{- define "sqs-consumer.flows" -}}
 {{- $consumer := list "sqs-consumer" -}}
+{{- $both := list "sqs-consumer" "reconciler" -}}
 {{- $test := list (dict "podSelector" (dict "matchLabels" (dict "app.kubernetes.io/name" "test" "app.kubernetes.io/instance" .Release.Name))) -}}
 {{- $flows := list
-  (dict "from" "monitoring" "components" $consumer)
-  (dict "from" "test" "components" $consumer "peers" $test "ports" (list 9100))
-  (dict "to" "dns" "components" $consumer)
-  (dict "to" "database" "components" $consumer)
+  (dict "from" "monitoring" "components" $both)
+  (dict "from" "test" "components" $both "peers" $test "ports" (list 9100))
+  (dict "to" "dns" "components" $both)
+  (dict "to" "database" "components" $both)
   (dict "to" "queue" "components" $consumer) -}}
 {{- if .Values.search.url -}}
-{{- $flows = append $flows (dict "to" "search" "components" $consumer) -}}
+{{- $flows = append $flows (dict "to" "search" "components" $both) -}}
 {{- end -}}
 {{- if .Values.telemetry.otelEndpoint -}}
-{{- $flows = append $flows (dict "to" "telemetry" "components" $consumer) -}}
+{{- $flows = append $flows (dict "to" "telemetry" "components" $both) -}}
 {{- end -}}
 {{- toJson $flows -}}
+{{- end -}}
+
+{{/* The reconciler goes where the consumer goes; there is one, and nothing waits for it. */}}
+{{- define "sqs-consumer.reconcilerValues" -}}
+{{- $off := dict "enabled" false -}}
+{{- $own := dict "replicas" 1 "resources" .Values.reconciler.resources "autoscaling" $off "keda" $off "pdb" $off -}}
+{{ mergeOverwrite (deepCopy .Values) $own | toJson }}
+{{- end -}}
+
+{{- define "sqs-consumer.reconciles" -}}
+{{- and .Values.reconciler.enabled .Values.search.url | empty | not | ternary "yes" "" -}}
 {{- end -}}
 
 {{- define "sqs-consumer.triggers" -}}
