@@ -86,3 +86,7 @@ lock: ## Resolve the dependencies again; ARGS="--upgrade" takes the newest
 .PHONY: settings
 settings: setup ## List every setting of every process, as Markdown
 	@$(BIN)/taskhub settings
+
+.PHONY: chart-docs
+chart-docs: setup ## Write the charts' schemas and READMEs from their values
+	@tools/chart-docs.sh

@@ -267,7 +267,7 @@ def main() -> int:
         elif not path.exists() or path.read_text() != text:
             stale.append(str(path.relative_to(CHARTS.parent)))
     if stale:
-        sys.stderr.write(f"Not up to date: {', '.join(stale)}. Run: python tools/values_schema.py\n")
+        sys.stderr.write(f"Not up to date: {', '.join(stale)}. Run: make chart-docs\n")
     return int(bool(stale))
 
 

@@ -47,10 +47,13 @@ spec:
   minReplicaCount: {{ include "common.scalar" $keda.minReplicas }}
   maxReplicaCount: {{ include "common.scalar" $keda.maxReplicas }}
   pollingInterval: {{ include "common.scalar" $keda.pollingSeconds }}
-  # A queue that cannot be read says nothing about its length: keep what is known to be enough.
+  {{- if include "common.measuresOutside" . }}
+  # A queue that cannot be read says nothing about its length: keep what is there, or what is known to be enough.
   fallback:
     failureThreshold: 3
     replicas: {{ include "common.scalar" $keda.fallbackReplicas }}
+    behavior: currentReplicasIfHigher
+  {{- end }}
   advanced:
     horizontalPodAutoscalerConfig:
       behavior:
@@ -71,5 +74,14 @@ metadata:
 spec:
   {{- . | nindent 2 }}
 {{- end }}
+{{- end -}}
+{{- end -}}
+
+{{/* KEDA falls back only from triggers that ask somebody, which cpu and memory do not. */}}
+{{- define "common.measuresOutside" -}}
+{{- range concat (default "" .triggers | fromYamlArray) .values.keda.triggers -}}
+{{- if not (has .type (list "cpu" "memory")) -}}
+yes
+{{- end -}}
 {{- end -}}
 {{- end -}}
