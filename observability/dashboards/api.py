@@ -21,7 +21,7 @@ def build() -> Dashboard:
                         "Processes up",
                         "API processes that answer Prometheus. None: the API is down.",
                         "short",
-                        'sum(up{ns,job=~".*api"})',
+                        'sum(up{ns,job="api"})',
                         limits=Limits(warn=2, bad=1),
                         width=6,
                     ),
@@ -135,7 +135,7 @@ def build() -> Dashboard:
                         "Memory of the processes",
                         "Resident memory. A line that only rises is a leak, and ends in OOMKilled.",
                         "bytes",
-                        Query('process_resident_memory_bytes{ns,job=~".*api"}', "{{pod}} {{instance}}"),
+                        Query('process_resident_memory_bytes{ns,job="api"}', "{{pod}} {{instance}}"),
                         width=8,
                     ),
                     graph(
@@ -143,7 +143,7 @@ def build() -> Dashboard:
                         "Processors in use. One process uses at most one.",
                         "short",
                         Query(
-                            'rate(process_cpu_seconds_total{ns,job=~".*api"}[$__rate_interval])', "{{pod}} {{instance}}"
+                            'rate(process_cpu_seconds_total{ns,job="api"}[$__rate_interval])', "{{pod}} {{instance}}"
                         ),
                         width=8,
                     ),

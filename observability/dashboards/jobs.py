@@ -19,14 +19,14 @@ def build() -> Dashboard:
                         "Worker processes up",
                         "Worker targets that answer Prometheus. None: no job runs.",
                         "short",
-                        'sum(up{ns,job=~".*worker"})',
+                        'sum(up{ns,job="worker"})',
                         limits=Limits(warn=1, bad=1),
                     ),
                     tile(
                         "Dispatchers up",
                         "Dispatcher targets that answer. None: jobs and events wait in PostgreSQL.",
                         "short",
-                        'sum(up{ns,job=~".*dispatcher"})',
+                        'sum(up{ns,job="dispatcher"})',
                         limits=Limits(warn=1, bad=1),
                     ),
                     tile(

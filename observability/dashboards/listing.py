@@ -8,7 +8,6 @@ from grafana_foundation_sdk.models.dashboard import Dashboard
 
 from observability.dashboards import (
     api,
-    events,
     ingress,
     jobs,
     kubernetes,
@@ -16,6 +15,7 @@ from observability.dashboards import (
     postgresql,
     redis,
     search,
+    sqs,
     watching,
 )
 
@@ -26,7 +26,7 @@ def dashboards() -> dict[str, Dashboard]:
         "overview": overview.build(),
         "api": api.build(),
         "jobs": jobs.build(),
-        "events": events.build(),
+        "sqs": sqs.build(),
         "postgresql": postgresql.build(),
         "redis": redis.build(),
         "search": search.build(),

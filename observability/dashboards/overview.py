@@ -63,7 +63,7 @@ def build() -> Dashboard:
                         "s",
                         "max(taskhub_outbox_oldest_age_seconds{ns})",
                         limits=Limits(warn=30, bad=300),
-                        opens="events",
+                        opens="sqs",
                     ),
                     tile(
                         "6 Search",

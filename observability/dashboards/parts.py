@@ -28,7 +28,7 @@ from grafana_foundation_sdk.models.common import (
 from grafana_foundation_sdk.models.prometheus import PromQueryFormat
 
 SOURCE = DataSourceRef(type_val="prometheus", uid="${datasource}")
-RUNBOOKS = "https://github.com/taskhub/taskhub/blob/main/observability/runbooks"
+RUNBOOKS = "https://taskhub.example.com/runbooks"
 GREEN, YELLOW, RED, GREY = "green", "orange", "red", "#808080"
 GRAPH_HEIGHT, TILE_HEIGHT = 8, 4
 
@@ -196,7 +196,7 @@ def firing(title: str, why: str, matchers: str, *, width: int = 24) -> table.Pan
             "alertname",
             [
                 models.DynamicConfigValue(
-                    id_val="links", value=[{"title": "Runbook", "url": f"{RUNBOOKS}/${{__value.text}}.md"}]
+                    id_val="links", value=[{"title": "Runbook", "url": f"{RUNBOOKS}/${{__value.text}}"}]
                 )
             ],
         )
@@ -229,7 +229,7 @@ def page(uid: str, title: str, why: str, rows: Sequence[Row]) -> models.Dashboar
         .link(
             builders.DashboardLink("First ten minutes")
             .type(models.DashboardLinkType.LINK)
-            .url(f"{RUNBOOKS}/first-ten-minutes.md")
+            .url(f"{RUNBOOKS}/first-ten-minutes")
             .target_blank(True)
         )
     )
@@ -285,7 +285,7 @@ def _runbook(alert: str | None) -> list[Builder[models.DashboardLink]]:
     if alert is None:
         return []
     link = builders.DashboardLink(f"Runbook: {alert}").type(models.DashboardLinkType.LINK)
-    return [link.url(f"{RUNBOOKS}/{alert}.md").target_blank(True)]
+    return [link.url(f"{RUNBOOKS}/{alert}").target_blank(True)]
 
 
 def _namespaces() -> builders.QueryVariable:
@@ -313,7 +313,7 @@ def _deploys() -> builders.AnnotationQuery:
         .icon_color("blue")
         .expr(
             "changes(process_start_time_seconds"
-            '{namespace=~"$namespace",job=~".*(api|worker|dispatcher|consumer).*"}[1m]) > 0'
+            '{namespace=~"$namespace",job=~"api|worker|dispatcher|sqs-consumer"}[1m]) > 0'
         )
     )
 

@@ -20,7 +20,7 @@ WANTED = {
     "overview",
     "api",
     "jobs",
-    "events",
+    "sqs",
     "postgresql",
     "redis",
     "search",
@@ -65,7 +65,7 @@ def test_deploys_are_marked_and_the_other_dashboards_linked(page: Page) -> None:
     assert [mark["expr"] for mark in page.raw["annotations"]["list"] if mark["enable"]]
     links = page.raw["links"]
     assert any(link["type"] == "dashboards" and link["tags"] == ["taskhub"] for link in links)
-    assert any(link.get("url", "").endswith("/first-ten-minutes.md") for link in links)
+    assert any(link.get("url", "").endswith("/first-ten-minutes") for link in links)
 
 
 @EVERY_PAGE

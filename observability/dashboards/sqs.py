@@ -10,7 +10,7 @@ _PAUSED = {"0": ("receiving", "green"), "1": ("paused", "orange")}
 def build() -> Dashboard:
     """Failure mode 5."""
     return page(
-        "events",
+        "sqs",
         "SQS and consumer",
         "Failure mode 5. An event's way: outbox, queue, consumer, effect; and what fell by the wayside.",
         [
@@ -21,7 +21,7 @@ def build() -> Dashboard:
                         "Consumers up",
                         "Consumer targets that answer Prometheus.",
                         "short",
-                        'sum(up{ns,job=~".*consumer"})',
+                        'sum(up{ns,job="sqs-consumer"})',
                         limits=Limits(warn=1, bad=1),
                         width=4,
                     ),
