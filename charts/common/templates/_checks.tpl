@@ -37,6 +37,11 @@ database.tls.mode is {{ .root.Values.database.tls.mode }}, but there is nothing 
 {{- include "common.checkReplicas" . -}}
 {{- include "common.checkPdb" . -}}
 {{- include "common.checkResources" . -}}
+{{- with .root.Values.monitoring -}}
+{{- if and .serviceMonitor.enabled .podMonitor.enabled }}
+monitoring.serviceMonitor.enabled and monitoring.podMonitor.enabled are both true, and every pod would be counted twice: choose one.
+{{ end -}}
+{{- end -}}
 {{- end -}}
 
 {{- define "common.checkReplicas" -}}

@@ -43,6 +43,9 @@ kind: NetworkPolicy
 metadata:
   {{- $name := printf "%s-%s-%s" (include "common.fullname" .) $way (get $flow $way | kebabcase) }}
   {{- $context := dict "root" .root "name" (default $name $flow.name) "annotations" $flow.annotations }}
+  {{- if eq (len $flow.components) 1 }}
+  {{- $_ := set $context "component" (first $flow.components) }}
+  {{- end }}
   {{- include "common.metadata" $context | nindent 2 }}
 spec:
   {{- include "common.podsOf" (dict "root" .root "components" $flow.components) | nindent 2 }}
