@@ -103,6 +103,7 @@ def test_what_is_found_is_a_metric_too(serve_api, client_of):
     idle = REGISTRY.get_sample_value("taskhub_database_pool_connections", {"state": "idle"})
     assert idle is not None
     assert idle >= 0
+    assert REGISTRY.get_sample_value("taskhub_database_pool_limit", {"pool": "api"}) == 10
 
 
 def test_the_status_is_for_those_with_a_token(api):

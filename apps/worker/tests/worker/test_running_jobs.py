@@ -4,6 +4,7 @@ import json
 import os
 import signal
 import statistics
+import time
 import uuid
 from collections.abc import Callable
 
@@ -209,6 +210,9 @@ def test_every_log_line_is_json_and_counts_are_scraped_from_every_process(jobs: 
     assert platform.dispatcher.lines()
     series = 'taskhub_jobs_finished_total{kind="probe.note",outcome="succeeded"}'
     wait_for(lambda: (platform.worker.metric(series) or 0) >= 1, message="the children's counters are not scraped")
+    started = platform.worker.metric("process_start_time_seconds")
+    assert started is not None, "a restart could not be seen"
+    assert 0 < time.time() - started < 3600
 
 
 def _assert_still_works(jobs: Jobs) -> None:

@@ -77,6 +77,7 @@ class DependencyWatch:
     async def _measure_pool_for_ever(self) -> None:
         pool = self._engine.pool
         assert isinstance(pool, QueuePool)
+        metrics.POOL_LIMIT.labels(pool="api").set(pool.size())  # it never overflows
         while True:
             metrics.POOL_CONNECTIONS.labels(state="in use").set(pool.checkedout())
             metrics.POOL_CONNECTIONS.labels(state="idle").set(pool.checkedin())

@@ -1,8 +1,9 @@
 """The loop that measures queues and outbox. What cannot be read has no value, never 0 (rule 12 of the design)."""
 
+import time
 from collections.abc import Callable
 
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine, text
 
 from taskhub_core.events import outbox
 from taskhub_core.jobs.dispatch import measure
@@ -11,6 +12,15 @@ from taskhub_worker.dispatcher.broker import BrokerView
 from taskhub_worker.dispatcher.loop import Loop
 from taskhub_worker.dispatcher.settings import DispatcherSettings
 from taskhub_worker.dispatcher.sqs import EventQueue
+
+_CLOCK = text("SELECT EXTRACT(epoch FROM clock_timestamp())::float8")
+
+
+def _clock_offset_seconds(connection: Connection) -> float:
+    """How far this machine's clock is ahead of PostgreSQL's; off by at most half of a round trip."""
+    asked = time.time()
+    theirs = float(connection.execute(_CLOCK).scalar_one())
+    return (asked + time.time()) / 2 - theirs
 
 
 class GaugesLoop(Loop):
@@ -62,6 +72,7 @@ class GaugesLoop(Loop):
         with self._engine.begin() as connection:
             queue = measure(connection)
             depth, age = outbox.measure(connection)
+            offset = _clock_offset_seconds(connection)
         metrics.QUEUE_DEPTH.labels(place="postgresql").set(queue.waiting)
         metrics.QUEUE_DEPTH.labels(place="broker").set(queue.dispatched)
         metrics.QUEUE_AGE_SECONDS.labels(queue=self._settings.job_queue_name).set(queue.oldest_age_seconds)
@@ -70,6 +81,7 @@ class GaugesLoop(Loop):
         metrics.JOBS_STATE.labels(state="dead").set(queue.dead)
         metrics.OUTBOX_DEPTH.labels(queue=self._settings.sqs_queue_name).set(depth)
         metrics.OUTBOX_AGE_SECONDS.labels(queue=self._settings.sqs_queue_name).set(age)
+        metrics.CLOCK_OFFSET_SECONDS.labels(against="postgresql").set(offset)
 
     @staticmethod
     def _forget_database() -> None:
@@ -79,6 +91,7 @@ class GaugesLoop(Loop):
             metrics.JOBS_STATE,
             metrics.OUTBOX_DEPTH,
             metrics.OUTBOX_AGE_SECONDS,
+            metrics.CLOCK_OFFSET_SECONDS,
         ):
             gauge.clear()
 

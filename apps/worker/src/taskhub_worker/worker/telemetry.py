@@ -4,15 +4,19 @@ import os
 import re
 from pathlib import Path
 
-from prometheus_client import CollectorRegistry
+from prometheus_client import CollectorRegistry, ProcessCollector
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 
 _LIVE_GAUGE = re.compile(r"gauge_live\w*_(\d+)\.db")
 
 
 def collector(folder: Path) -> CollectorRegistry:
-    """A registry that sums up the files of all processes, dead ones' counters included."""
+    """A registry that sums up the files of all processes, dead ones' counters included.
+
+    The parent's start, memory and descriptors are in it, too: a restart shows as a new start.
+    """
     registry = CollectorRegistry()
+    ProcessCollector(registry=registry)
     MultiProcessCollector(registry, path=str(folder))  # type: ignore[no-untyped-call]
     return registry
 

@@ -39,6 +39,9 @@ DATABASE_UNKNOWN_COMMITS = Counter(
 POOL_CONNECTIONS = Gauge(
     "taskhub_database_pool_connections", "Pool connections.", ["state"], multiprocess_mode="livesum"
 )
+POOL_LIMIT = Gauge(
+    "taskhub_database_pool_limit", "Connections that the pool may open.", ["pool"], multiprocess_mode="livesum"
+)
 DEPENDENCY_UP = Gauge(
     "taskhub_dependency_up",
     "Whether a dependency answered the last probe.",
@@ -68,6 +71,12 @@ BROKER_QUEUE_DEPTH = Gauge(
     "Messages in the broker's queue; no value when it cannot be read.",
     ["queue"],
     multiprocess_mode="livemax",
+)
+CLOCK_OFFSET_SECONDS = Gauge(
+    "taskhub_clock_offset_seconds",
+    "How far this machine's clock is ahead of the other's.",
+    ["against"],
+    multiprocess_mode="liveall",
 )
 JOBS_DISPATCHED = Counter("taskhub_jobs_dispatched_total", "Job ids handed to the broker.")
 JOBS_REPUBLISHED = Counter(
