@@ -19,7 +19,7 @@ from typing import Any
 import yaml
 
 CHARTS = Path(__file__).parent.parent / "charts"
-APPS = ("api", "worker", "sqs-consumer")
+CHART_NAMES = ("api", "worker", "sqs-consumer", "backing")
 
 type Schema = dict[str, Any]
 
@@ -257,9 +257,9 @@ def _variable(schema: Schema) -> Schema:
 
 
 def main() -> int:
-    """Writes or checks the schema of every app's chart."""
+    """Writes or checks every schema."""
     stale = []
-    for chart in APPS:
+    for chart in CHART_NAMES:
         path = CHARTS / chart / "values.schema.json"
         text = json.dumps(ChartSchema(chart).document, indent=2) + "\n"
         if "--check" not in sys.argv[1:]:
