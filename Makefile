@@ -6,6 +6,8 @@ SHELL := /bin/bash
 PYTHON ?= python3
 # Test processes at once.
 JOBS ?= 2
+# Of a cluster that exists: only from the command line, so that a KUBECONFIG of the environment is not broken unasked.
+E2E_KUBECONFIG := $(if $(filter command line,$(origin KUBECONFIG)),$(KUBECONFIG))
 # More arguments for a target's command, such as ARGS="-k search" or ARGS="worker -f".
 ARGS ?=
 
@@ -48,6 +50,14 @@ reindex: setup ## Build the search index anew from PostgreSQL, while the platfor
 .PHONY: down
 down: setup ## Stop the running platform from another terminal
 	@$(BIN)/taskhub down $(ARGS)
+
+##@ The cluster
+
+.PHONY: e2e
+e2e: setup ## Break a real cluster's parts under load; CASE=redis_wipe runs one, KUBECONFIG=path takes another cluster
+	@"$$($(PYTHON) tools/bootstrap.py --print-uv)" pip install -q -p $(BIN)/python --require-hashes -r requirements/e2e.txt
+	@$(if $(E2E_KUBECONFIG),,$(BIN)/python -m tests.e2e.cluster up)
+	@$(BIN)/python -m pytest tests/e2e -s $(if $(E2E_KUBECONFIG),--kubeconfig $(E2E_KUBECONFIG)) $(if $(CASE),--case $(CASE)) $(ARGS)
 
 ##@ Code
 

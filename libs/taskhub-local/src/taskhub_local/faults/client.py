@@ -73,6 +73,7 @@ class Client:
             raise LocalError(f"the fault driver talks to this machine only, not to {base_url}")
         self.calls: list[Call] = []
         self.credentials = credentials
+        self._address = (base_url, timeout_seconds, front)
         self.ledger = ledger
         self._token: str | None = None
         self._log_in_lock = asyncio.Lock()
@@ -93,6 +94,11 @@ class Client:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self._http.aclose()
+
+    def another(self, credentials: Credentials) -> "Client":
+        """Return a client of another account, to the same address and with the same ledger."""
+        base_url, timeout_seconds, front = self._address
+        return Client(base_url, credentials, self.ledger, timeout_seconds=timeout_seconds, front=front)
 
     async def raw(self, call: HttpCall) -> httpx.Response:
         """Send a request that the ledger need not know (logging in, uploading). Raises httpx.HTTPError."""

@@ -1,0 +1,49 @@
+"""What a case of `make e2e` is: a fault of the driver, done to a cluster."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+
+from taskhub_local.faults.case import Case, Check, Felt
+from taskhub_local.faults.load import DEFAULT_MIX, LoadPlan
+from tests.e2e.helm import Helm
+from tests.e2e.kube import Kube
+from tests.e2e.scene import Scene
+
+RATE = 12.0
+"""Operations a second beside the pulse's 15: two processors carry the cluster, everything in it, and the load."""
+
+PLAN = LoadPlan(rate=RATE, mix=DEFAULT_MIX, import_entries=20)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClusterCase:
+    """One fault and its promise."""
+
+    name: str
+    breaks: str
+    """One line for people: what is done to what."""
+    act: Callable[[Scene], Awaitable[float]]
+    """Breaks and, where it does not heal by itself, heals; returns the moment that recovery counts from."""
+    felt: Felt
+    budget_seconds: float
+    counted_from: str
+    """For people: which moment `act` returns."""
+    checks: tuple[Check, ...] = ()
+    plan: LoadPlan = field(default_factory=lambda: PLAN)
+    settle_seconds: float = 120.0
+    nodes: bool = False
+    """Whether it reaches into the nodes, which must then be containers of this machine."""
+
+    def on(self, kube: Kube, helm: Helm) -> Case:
+        """Return the case as the fault driver runs it."""
+        return Case(
+            name=self.name,
+            breaks=self.breaks,
+            act=lambda stage: self.act(Scene(stage, kube, helm)),
+            felt=self.felt,
+            budget_seconds=self.budget_seconds,
+            counted_from=self.counted_from,
+            checks=self.checks,
+            plan=self.plan,
+            settle_seconds=self.settle_seconds,
+        )

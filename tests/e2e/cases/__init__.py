@@ -1,0 +1,52 @@
+"""The cases of `make e2e`, by name: the cheap ones first, those that shake the whole cluster last."""
+
+from collections.abc import Mapping
+
+from tests.e2e.case import ClusterCase
+from tests.e2e.cases import (
+    api,
+    broker,
+    database,
+    ingress,
+    node,
+    policies,
+    queue,
+    releases,
+    scaling,
+    search,
+    worker,
+)
+
+_ORDER = (
+    "api_pod_deleted",
+    "pod_security_holds",
+    "network_policies_hold",
+    "tls_secret_wrong",
+    "tls_certificate_expired",
+    "poison_message",
+    "api_container_killed",
+    "dispatchers_deleted",
+    "worker_pod_deleted",
+    "worker_container_killed",
+    "redis_deleted",
+    "redis_wipe",
+    "elasticmq_deleted",
+    "consumer_deleted",
+    "postgres_deleted",
+    "postgres_partitioned",
+    "ingress_deleted",
+    "bad_rollout",
+    "api_out_of_memory",
+    "elasticsearch_deleted",
+    "elasticsearch_wipe",
+    "rolling_upgrade",
+    "secrets_rotated",
+    "node_drained",
+    "node_stopped",
+    "api_scaled",
+)
+MODULES = (api, broker, database, ingress, node, policies, queue, releases, scaling, search, worker)
+_FOUND = {case.name: case for module in MODULES for case in module.CASES}
+
+CASES: Mapping[str, ClusterCase] = {name: _FOUND[name] for name in _ORDER}
+"""Every case, in the order in which they run."""

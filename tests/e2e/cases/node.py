@@ -1,0 +1,99 @@
+"""A worker node is drained, and stops (failure modes 1 and 2)."""
+
+from taskhub_local.errors import LocalError
+from taskhub_local.faults.case import Felt
+from taskhub_local.faults.checks import never_internal
+from tests.e2e.case import ClusterCase
+from tests.e2e.cases.checks import nothing_failed
+from tests.e2e.kube import APPS, docker
+from tests.e2e.scene import Scene
+
+_CONTROL_PLANE = "node-role.kubernetes.io/control-plane"
+_DRAIN_SECONDS = 180.0
+_BACK_SECONDS = 180.0
+
+
+async def drain_node(scene: Scene) -> float:
+    """Drain a worker node by evictions, as an upgrade of nodes does: budgets hold, and the drain ends."""
+    node = await _busy_node(scene)
+    since = scene.stage.breaks(f"drain {node}")
+    refused = 0
+
+    def drained() -> bool:
+        nonlocal refused
+        left = scene.kube.pods_on(node)
+        for pod in left:
+            if pod.metadata.deletion_timestamp is None and not scene.kube.evict(pod):
+                refused += 1
+        return not left
+
+    await scene.do(scene.kube.cordon, node, closed=True)
+    try:
+        await scene.until(drained, f"{node} is empty", seconds=_DRAIN_SECONDS)
+        scene.stage.recovered(f"{node} is drained")
+        scene.stage.notes.append(f"{refused} evictions had to wait for a disruption budget")
+        await scene.until_rolled_out()
+    finally:
+        await scene.do(scene.kube.cordon, node, closed=False)
+    return since
+
+
+async def stop_node(scene: Scene) -> float:
+    """Stop a worker node with everything on it, as a machine that loses power; then start it again."""
+    node = await _busy_node(scene)
+    since = scene.stage.breaks(f"docker kill of {node}")
+    await scene.do(docker, "kill", node)
+    try:
+        await scene.until(lambda: not scene.kube.is_node_ready(node), f"{node} is seen to be away", seconds=120)
+        scene.stage.heals(f"{node} is seen to be away")
+
+        def elsewhere() -> bool:
+            return all(
+                any(pod.spec.node_name != node for pod in scene.kube.ready_pods(app))
+                for app in ("api", "worker", "dispatcher", "sqs-consumer")
+            )
+
+        await scene.until(elsewhere, "every app runs elsewhere", seconds=120)
+        await scene.stage.last(10)
+    finally:
+        await scene.do(docker, "start", node)
+        await scene.until(lambda: scene.kube.is_node_ready(node), f"{node} is back", seconds=_BACK_SECONDS)
+    scene.stage.heals(f"{node} is back")
+    await scene.until_rolled_out()
+    return since
+
+
+async def _busy_node(scene: Scene) -> str:
+    """Return the worker node with the most pods of ours on it."""
+    counts: dict[str, int] = {}
+    for node in await scene.do(scene.kube.nodes):
+        if _CONTROL_PLANE not in node.metadata.labels:
+            pods = await scene.do(scene.kube.pods_on, node.metadata.name)
+            counts[node.metadata.name] = sum(pod.metadata.namespace == APPS for pod in pods)
+    if not counts or not max(counts.values()):
+        raise LocalError("no worker node runs a pod of ours")
+    return max(counts, key=lambda name: counts[name])
+
+
+CASES = (
+    ClusterCase(
+        name="node_drained",
+        breaks="a worker node drained",
+        act=drain_node,
+        felt=Felt.MARKED,
+        budget_seconds=150,
+        counted_from="the drain",
+        checks=(nothing_failed,),
+    ),
+    ClusterCase(
+        name="node_stopped",
+        breaks="a worker node stopped (docker kill)",
+        act=stop_node,
+        felt=Felt.WRITES,
+        budget_seconds=75,
+        counted_from="the kill",
+        checks=(never_internal,),
+        settle_seconds=180.0,
+        nodes=True,
+    ),
+)

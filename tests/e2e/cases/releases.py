@@ -1,0 +1,125 @@
+"""Releases: a rolling upgrade of everything, and secrets that change, both without downtime."""
+
+import asyncio
+import json
+import secrets
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from urllib.parse import urlsplit, urlunsplit
+
+import psycopg
+from psycopg import sql
+
+from taskhub_local.errors import LocalError
+from taskhub_local.faults.case import Felt
+from tests.e2e.case import ClusterCase
+from tests.e2e.cases.checks import nothing_failed
+from tests.e2e.install import APP_SECRET, superuser_url
+from tests.e2e.scene import Scene
+
+_RELEASES = ("api", "worker", "sqs-consumer")
+_URL = "TASKHUB_DATABASE_URL"
+_KEYS, _ACTIVE = "TASKHUB_JWT_KEYS", "TASKHUB_JWT_ACTIVE_KID"
+
+
+async def upgrade_everything(scene: Scene) -> float:
+    """Upgrade every release to new pods, the migration first, as a deploy does."""
+    since = scene.stage.breaks("helm upgrade of every release")
+    stamp = secrets.token_hex(4)
+    # The schema is brought up to date by the API's release, before any new pod of any release starts.
+    await scene.do(
+        scene.helm.upgrade, "api", "--set", f"podAnnotations.taskhub\\.dev/rolled={stamp}", "--timeout", "180s"
+    )
+    scene.stage.heals("the migration has run")
+    await asyncio.gather(*(_roll(scene, release, stamp) for release in _RELEASES[1:]))
+    await scene.until_rolled_out(seconds=240)
+    scene.stage.recovered("every pod is new")
+    return since
+
+
+async def _roll(scene: Scene, release: str, stamp: str) -> None:
+    paths = ("worker", "dispatcher") if release == "worker" else ("",)
+    sets = [
+        argument
+        for path in paths
+        for argument in ("--set", f"{path}{'.' if path else ''}podAnnotations.taskhub\\.dev/rolled={stamp}")
+    ]
+    await scene.do(scene.helm.upgrade, release, *sets)
+
+
+async def rotate_secrets(scene: Scene) -> float:
+    """Sign with a new key and log in to PostgreSQL as another role; then lock the former role out, and go back."""
+    former = await scene.do(scene.kube.secret, APP_SECRET)
+    async with _another_role(scene, former[_URL]) as (role, url):
+        kid = f"e2e-{secrets.token_hex(4)}"
+        keys = {**json.loads(former[_KEYS]), kid: secrets.token_urlsafe(48)}
+        since = scene.stage.breaks("a new signing key and a new database role")
+        await _apply(scene, {_URL: url, _KEYS: json.dumps(keys), _ACTIVE: kid})
+        try:
+            left = await scene.do(_sessions, scene, former[_URL])
+            if left:
+                raise LocalError(f"{left} sessions still use the former database role after every pod was replaced")
+            scene.stage.recovered(f"every pod uses {role} and signs with {kid}")
+        finally:
+            # The new key stays among the keys: tokens that it signed are out there.
+            await _apply(scene, {**former, _KEYS: json.dumps(keys)})
+    return since
+
+
+async def _apply(scene: Scene, values: Mapping[str, str]) -> None:
+    await scene.do(scene.kube.set_secret, APP_SECRET, {name: values[name] for name in (_URL, _KEYS, _ACTIVE)})
+    await asyncio.gather(*(scene.do(scene.helm.upgrade, release, "--no-hooks") for release in _RELEASES))
+    await scene.until_rolled_out(seconds=240)
+    scene.stage.heals("every pod was replaced")
+
+
+@asynccontextmanager
+async def _another_role(scene: Scene, url: str) -> AsyncIterator[tuple[str, str]]:
+    """Make a role that may do what the apps' role may, and owns nothing of its own."""
+    parts = urlsplit(url)
+    owner, role, password = str(parts.username), f"e2e_{secrets.token_hex(4)}", secrets.token_hex(16)
+    names = {"role": sql.Identifier(role), "owner": sql.Identifier(owner), "password": sql.Literal(password)}
+    admin = await scene.do(superuser_url, scene.kube)
+    make = sql.SQL(
+        "CREATE ROLE {role} LOGIN PASSWORD {password} IN ROLE {owner}; ALTER ROLE {role} SET role = {owner}"
+    ).format(**names)
+    with psycopg.connect(admin, autocommit=True) as session:
+        session.execute(make)
+    try:
+        yield role, urlunsplit(parts._replace(netloc=f"{role}:{password}@{parts.hostname}:{parts.port or 5432}"))
+    finally:
+        with psycopg.connect(admin, autocommit=True) as session:
+            session.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = %s", [role])
+            session.execute(sql.SQL("DROP ROLE {role}").format(**names))
+
+
+def _sessions(scene: Scene, url: str) -> int:
+    """How many pods' sessions a role has; the eyes' own come through a node's address."""
+    pods = scene.kube.core.list_namespaced_pod("taskhub").items
+    addresses = [pod.status.pod_ip for pod in pods if pod.status.pod_ip]
+    query = "SELECT count(*) FROM pg_stat_activity WHERE usename = %s AND host(client_addr) = ANY (%s)"
+    with psycopg.connect(superuser_url(scene.kube)) as session:
+        (count,) = session.execute(query, [urlsplit(url).username, addresses]).fetchone() or (0,)
+    return int(count)
+
+
+CASES = (
+    ClusterCase(
+        name="rolling_upgrade",
+        breaks="every release upgraded, the migration first",
+        act=upgrade_everything,
+        felt=Felt.MARKED,
+        budget_seconds=180,
+        counted_from="the upgrade",
+        checks=(nothing_failed,),
+    ),
+    ClusterCase(
+        name="secrets_rotated",
+        breaks="signing key and database role changed",
+        act=rotate_secrets,
+        felt=Felt.MARKED,
+        budget_seconds=180,
+        counted_from="the change",
+        checks=(nothing_failed,),
+    ),
+)

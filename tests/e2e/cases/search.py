@@ -1,0 +1,66 @@
+"""Elasticsearch goes away, and loses its index with its volume (failure mode 6)."""
+
+import httpx
+
+from taskhub_local.errors import LocalError
+from taskhub_local.faults.case import Felt
+from taskhub_local.faults.checks import degraded_at_all, searches_answered, writes_unharmed
+from tests.e2e.case import ClusterCase
+from tests.e2e.cases.backing import delete_backing_pod, wipe_backing
+from tests.e2e.scene import Scene
+
+_ELASTICSEARCH = "elasticsearch"
+_START_SECONDS = 240.0
+
+
+def _is_healthy(scene: Scene) -> bool:
+    url = scene.stage.reach.elasticsearch_url
+    if url is None:
+        raise LocalError("the cluster runs without Elasticsearch")
+    answer = httpx.get(f"{url}/_cluster/health?timeout=1s", timeout=3, trust_env=False)
+    return answer.is_success and answer.json()["status"] in {"green", "yellow"}
+
+
+async def _until_healthy(scene: Scene) -> float:
+    what = "Elasticsearch is healthy again"
+    await scene.until(lambda: _is_healthy(scene), what, seconds=_START_SECONDS)
+    return scene.stage.heals("Elasticsearch is healthy")
+
+
+async def delete_elasticsearch(scene: Scene) -> float:
+    """Delete the pod at once; the next one has its volume."""
+    pod = await delete_backing_pod(scene, _ELASTICSEARCH)
+    await scene.until(lambda: scene.kube.is_gone(pod), "the pod is gone")
+    return await _until_healthy(scene)
+
+
+async def wipe_elasticsearch(scene: Scene) -> float:
+    """Delete the pod and its volume; TaskHub builds the index anew from PostgreSQL."""
+    await wipe_backing(scene, _ELASTICSEARCH)
+    return await _until_healthy(scene)
+
+
+_CHECKS = (searches_answered(1.0, at_most=3.0), degraded_at_all, writes_unharmed)
+
+CASES = (
+    ClusterCase(
+        name="elasticsearch_deleted",
+        breaks="Elasticsearch's pod deleted at once",
+        act=delete_elasticsearch,
+        felt=Felt.SEARCHES,
+        budget_seconds=20,
+        counted_from="it is healthy",
+        checks=_CHECKS,
+        settle_seconds=180.0,
+    ),
+    ClusterCase(
+        name="elasticsearch_wipe",
+        breaks="Elasticsearch's pod and volume deleted",
+        act=wipe_elasticsearch,
+        felt=Felt.SEARCHES,
+        budget_seconds=60,
+        counted_from="it is healthy",
+        checks=_CHECKS,
+        settle_seconds=240.0,
+    ),
+)

@@ -1,0 +1,138 @@
+"""The cluster of all cases, and the report of all of them; `make e2e` runs this folder, `make test` does not."""
+
+import os
+import platform
+import secrets
+import shutil
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+import pytest
+
+from taskhub_local.faults.client import Client
+from taskhub_local.faults.pulse import Pulse
+from taskhub_local.faults.runner import Setting
+from taskhub_local.faults.stage import Stage
+from tests.e2e.cases import CASES
+from tests.e2e.cluster.paths import KUBECONFIG, STATE
+from tests.e2e.cluster.tools import tool
+from tests.e2e.helm import Helm
+from tests.e2e.install import prepare, reach_of
+from tests.e2e.kube import Kube
+from tests.e2e.reach import SinkHooks, front
+from tests.e2e.report import markdown, outcomes_in, write_report
+
+FOLDER = Path(__file__).parents[2] / ".taskhub" / "e2e"
+
+
+@dataclass(slots=True)
+class Seen:
+    """What the driver of the case under way lets others look at."""
+
+    client: Client | None = None
+    stage: Stage | None = None
+
+    def watch(self, client: Client, _pulse: Pulse, stage: Stage) -> None:
+        """Take it; the driver calls this."""
+        self.client, self.stage = client, stage
+
+
+@dataclass(frozen=True, slots=True)
+class Cluster:
+    """The cluster under test, and how the driver gets at it."""
+
+    kube: Kube
+    helm: Helm
+    setting: Setting
+    seen: Seen
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    group = parser.getgroup("e2e")
+    group.addoption("--case", default="", help="names of cases, with commas between: only these run")
+    group.addoption("--kubeconfig", type=Path, default=KUBECONFIG, help="the cluster under test")
+    group.addoption("--e2e-seed", type=int, default=None, help="seed of the load (default: random)")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "e2e: needs the cluster of make e2e")
+    if config.getoption("--e2e-seed") is None:
+        config.option.e2e_seed = secrets.randbelow(1_000_000)
+
+
+def pytest_report_header(config: pytest.Config) -> str:
+    return f"load seed: {config.option.e2e_seed} (repeat with --e2e-seed)"
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """One test for each case that was asked for."""
+    if "case_name" not in metafunc.fixturenames:
+        return
+    wanted = [name for name in metafunc.config.getoption("--case").replace(",", " ").split() if name]
+    unknown = sorted(set(wanted) - CASES.keys())
+    if unknown:
+        raise pytest.UsageError(f"there is no case {', '.join(unknown)}; there are: {', '.join(CASES)}")
+    metafunc.parametrize("case_name", [name for name in CASES if not wanted or name in wanted])
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Leave the report of every case whose outcome is there, of earlier runs with CASE=... too."""
+    if config.option.collectonly or not FOLDER.exists():
+        return
+    outcomes = outcomes_in(FOLDER, list(CASES))
+    if not outcomes:
+        return
+    from tests.e2e.picture import draw
+
+    machine = {
+        "processors": os.cpu_count(),
+        "memory_bytes": psutil.virtual_memory().total,
+        "system": platform.platform(),
+        "seed": config.option.e2e_seed,
+    }
+    write_report(FOLDER, outcomes, machine)
+    draw(FOLDER / "report.png", outcomes)
+    terminalreporter.ensure_newline()
+    terminalreporter.write_line(markdown(outcomes))
+    terminalreporter.write_line(f"the report: {FOLDER}/report.md, report.json and report.png")
+
+
+@pytest.fixture(scope="session")
+def seed(pytestconfig: pytest.Config) -> int:
+    """What the load is dealt from."""
+    return int(pytestconfig.option.e2e_seed)
+
+
+@pytest.fixture(scope="session")
+def cluster(pytestconfig: pytest.Config) -> Cluster:
+    """The cluster, with the driver's job kinds in it. What earlier runs left of a whole report goes."""
+    kubeconfig: Path = pytestconfig.getoption("--kubeconfig")
+    if not kubeconfig.exists():
+        pytest.fail(f"there is no cluster: {kubeconfig} is missing. Make one with: make cluster")
+    if not pytestconfig.getoption("--case"):
+        shutil.rmtree(FOLDER, ignore_errors=True)
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    kube = Kube(kubeconfig)
+    helm = Helm(tool("helm"), kubeconfig)
+    say("giving the apps the fault driver's job kinds")
+    prepare(kube, helm, FOLDER)
+    seen = Seen()
+    setting = Setting(
+        target=reach_of(kube),
+        folder=FOLDER / "ledgers",
+        kinds=True,
+        say=say,
+        watch=seen.watch,
+        front=front((STATE / "ca.crt").read_text()),
+        receiver=SinkHooks,
+    )
+    return Cluster(kube, helm, setting, seen)
+
+
+def say(line: str) -> None:
+    """Tell a person who watches (pytest -s) what is going on."""
+    sys.stdout.write(f"  {time.strftime('%H:%M:%S')} {line}\n")
+    sys.stdout.flush()

@@ -1,0 +1,58 @@
+"""Whether the cluster is well: a case begins from there, or says why it cannot."""
+
+import asyncio
+import time
+
+import httpx
+
+from taskhub_local.errors import LocalError
+from taskhub_local.faults.runner import Setting
+from tests.e2e.kube import BACKING, INGRESS, Kube
+from tests.e2e.scene import DEPLOYMENTS
+
+_BACKING = ("postgres", "redis", "elasticmq", "elasticsearch", "sink")
+_LONGEST_SECONDS = 240.0
+_POLL_SECONDS = 0.5
+
+
+async def until_well(kube: Kube, setting: Setting) -> None:
+    """Wait until every part is ready and the API answers through the ingress. Raises LocalError naming the part."""
+    deadline = time.monotonic() + _LONGEST_SECONDS
+    while True:
+        ailing = await asyncio.to_thread(_ailing, kube, setting)
+        if not ailing:
+            return
+        if time.monotonic() > deadline:
+            raise LocalError(f"the cluster was not well before the fault: {ailing}")
+        await asyncio.sleep(_POLL_SECONDS)
+
+
+def _ailing(kube: Kube, setting: Setting) -> str:
+    """Return what is not well, or nothing."""
+    try:
+        for node in kube.nodes():
+            if not kube.is_node_ready(node.metadata.name):
+                return f"node {node.metadata.name} is not ready"
+        for name in _BACKING:
+            if not kube.ready_pods(name, BACKING):
+                return f"{name} is not ready"
+        for name in DEPLOYMENTS:
+            if not kube.is_rolled_out(name):
+                return f"{name} lacks replicas"
+        if not kube.ready_pods("traefik", INGRESS):
+            return "the ingress controller is not ready"
+        return _unanswered(setting)
+    except LocalError as error:
+        return str(error)
+
+
+def _unanswered(setting: Setting) -> str:
+    front = setting.front
+    assert front is not None
+    headers, extensions = {"Host": front.host}, {"sni_hostname": front.host}
+    try:
+        with httpx.Client(base_url=setting.api_url, verify=front.tls, trust_env=False, timeout=5) as client:
+            answer = client.get("/v1/status", headers=headers, extensions=extensions)
+    except httpx.HTTPError as error:
+        return f"the API does not answer: {error!r}"
+    return "" if answer.is_success else f"GET /v1/status: {answer.status_code} {answer.text.strip()}"

@@ -1,0 +1,56 @@
+"""Each fault, done to a real cluster under load: recovery within its budget, and every promise in the ledger kept."""
+
+import asyncio
+import shutil
+import time
+
+import httpx
+import psycopg
+import pytest
+
+from taskhub_local.errors import LocalError
+from taskhub_local.faults.runner import run_case
+from tests.e2e import outcome
+from tests.e2e.case import ClusterCase
+from tests.e2e.cases import CASES
+from tests.e2e.conftest import FOLDER, Cluster
+from tests.e2e.evidence import keep_evidence
+from tests.e2e.ready import until_well
+
+pytestmark = pytest.mark.e2e
+
+_TIMEOUT_SECONDS = 900
+
+
+@pytest.mark.asyncio
+@pytest.mark.timeout(_TIMEOUT_SECONDS)
+async def test_every_promise_is_kept_through(case_name: str, cluster: Cluster, seed: int) -> None:
+    case = CASES[case_name]
+    folder = FOLDER / case.name
+    shutil.rmtree(folder, ignore_errors=True)
+    result = await _run(case, cluster, seed)
+    outcome.save(result, folder)
+    if not result.passed:
+        await asyncio.to_thread(keep_evidence, cluster.kube, folder)
+        pytest.fail("\n".join((*result.failures, f"logs and events: {folder}")), pytrace=False)
+
+
+async def _run(case: ClusterCase, cluster: Cluster, seed: int) -> outcome.Outcome:
+    began = time.monotonic()
+    cluster.setting.say(f"{case.name}: {case.breaks}")
+    try:
+        await until_well(cluster.kube, cluster.setting)
+        report = await run_case(case.on(cluster.kube, cluster.helm), cluster.setting, seed=seed)
+    except (LocalError, httpx.HTTPError, psycopg.Error) as error:
+        return outcome.broken(
+            case.name,
+            case.breaks,
+            case.budget_seconds,
+            case.counted_from,
+            why=f"the case could not be judged: {error!r}",
+            seconds=time.monotonic() - began,
+        )
+    client, stage = cluster.seen.client, cluster.seen.stage
+    assert client is not None
+    assert stage is not None
+    return outcome.outcome_of(report, client.calls, stage.began_at, time.monotonic() - began)
