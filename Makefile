@@ -19,7 +19,7 @@ BIN := .venv/bin
 help: ## List every target
 	@awk 'BEGIN { FS = ":.*## " } \
 		/^##@ / { printf "\n%s\n", substr($$0, 5) } \
-		/^[a-z][a-z-]*:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+		/^[a-z][a-z-]*:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 .PHONY: setup
 setup: ## Make .venv from the locks (every target does this first; instant when nothing changed)
@@ -52,6 +52,19 @@ down: setup ## Stop the running platform from another terminal
 	@$(BIN)/taskhub down $(ARGS)
 
 ##@ The cluster
+
+.PHONY: cluster
+cluster: setup ## Make a kind cluster with everything in it; KUBECONFIG=path IMAGE_REPOSITORY=host/path take an existing one
+	@$(BIN)/python -m tests.e2e.cluster up \
+		$(if $(E2E_KUBECONFIG),--kubeconfig "$(E2E_KUBECONFIG)" --repository "$(IMAGE_REPOSITORY)") $(ARGS)
+
+.PHONY: cluster-down
+cluster-down: setup ## Remove the kind cluster; what was built for it stays in the cache
+	@$(BIN)/python -m tests.e2e.cluster down
+
+.PHONY: images
+images: setup ## Build the applications' images, and get or build those that the cluster runs
+	@$(BIN)/python -m tests.e2e.cluster images
 
 .PHONY: e2e
 e2e: setup ## Break a real cluster's parts under load; CASE=redis_wipe runs one, KUBECONFIG=path takes another cluster

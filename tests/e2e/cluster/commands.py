@@ -1,0 +1,103 @@
+"""What the command does: up, down, status, images."""
+
+from pathlib import Path
+
+from tests.e2e.cluster import apps, catalog, engine, images, kind_cluster, releases, secrets
+from tests.e2e.cluster.kube import Kubectl
+from tests.e2e.cluster.paths import HERE, KUBECONFIG
+from tests.e2e.cluster.progress import elapsed, say
+from tests.e2e.cluster.shell import ClusterError, run
+
+URL = "https://taskhub.localhost:18443"
+_MANIFESTS = HERE / "manifests"
+_PLATFORM = {
+    "deployment/metrics-server": "kube-system",
+    "daemonset/kube-network-policies": "kube-system",
+    "deployment/traefik": "ingress",
+}
+
+
+def up(*, only_platform: bool = False) -> None:
+    """Bring the cluster up with everything in it; what is there already is reused. Raises ClusterError."""
+    images.ensure_images()
+    tags = {} if only_platform else apps.ensure_built()
+    kubectl = kind_cluster.ensure_cluster()
+    if not kind_cluster.is_stand_in():
+        kind_cluster.load(*catalog.PLATFORM, *catalog.BACKING)
+    _apply_platform(kubectl)
+    secrets.write(kubectl)
+    if tags:
+        say("loading the applications' images into the nodes")
+        kind_cluster.load(*(f"{name}:{tag}" for name, tag in tags.items()))
+    _wait_for_platform(kubectl)
+    if tags:
+        releases.install(kubectl, tags)
+    say(f"up after {elapsed():.0f} s. The API: {URL} (signed by {secrets.AUTHORITY})")
+    say(f"look around with: export KUBECONFIG={KUBECONFIG}")
+
+
+def up_elsewhere(kubeconfig: Path, repository: str) -> None:
+    """Install the charts into an existing cluster, which has an ingress controller, metrics and a storage class.
+
+    The images are built here and pushed to `repository`, from where that cluster's nodes pull. Raises ClusterError.
+    """
+    if not repository:
+        raise ClusterError(
+            "an existing cluster pulls the images from a registry: say which, with IMAGE_REPOSITORY=<host>/<path>"
+        )
+    engine.ensure_engine()
+    tags = apps.ensure_built()
+    for name, tag in tags.items():
+        target = f"{repository.rstrip('/')}/{name}:{tag}"
+        say(f"pushing {target}")
+        engine.docker("tag", f"{name}:{tag}", target)
+        engine.docker("push", "--quiet", target)
+    kubectl = Kubectl(kubeconfig)
+    kubectl.apply_file(_MANIFESTS / "namespaces.yaml")
+    secrets.write(kubectl)
+    releases.install(kubectl, tags, repository)
+    say(f"installed after {elapsed():.0f} s")
+
+
+def down() -> None:
+    """Remove the cluster; the cache and the engine stay."""
+    if not engine.answers() or not kind_cluster.nodes():
+        say("there is no cluster")
+        return
+    kind_cluster.remove()
+    say("the cluster is gone; what was built for it stays in the cache")
+
+
+def status() -> None:
+    """Say what runs. Raises ClusterError if there is no cluster."""
+    if not engine.answers() or not kind_cluster.nodes():
+        raise ClusterError("there is no cluster; make one with: make cluster")
+    kubectl = Kubectl(KUBECONFIG)
+    say("nodes\n" + kubectl("get", "nodes", "--output", "wide"))
+    for namespace in ("taskhub", "taskhub-backing", "ingress", "kube-system"):
+        say(f"pods in {namespace}\n" + kubectl("--namespace", namespace, "get", "pods", "--output", "wide"))
+    say(f"the API: {URL}; kubeconfig: {KUBECONFIG}")
+
+
+def build_images() -> None:
+    """Get or build every image and tool, and the applications' images."""
+    images.ensure_images()
+    for name, tag in apps.ensure_built().items():
+        size = run(["docker", "image", "inspect", "--format", "{{.Size}}", f"{name}:{tag}"]).strip()
+        say(f"{name}:{tag} ({int(size) / 1e6:.0f} MB)")
+
+
+def _apply_platform(kubectl: Kubectl) -> None:
+    say("namespaces, metrics-server, network policies, ingress controller")
+    for path in sorted(_MANIFESTS.glob("*.yaml"), key=lambda path: (path.name != "namespaces.yaml", path.name)):
+        # kindnetd, which upstream's node image has, enforces network policies itself.
+        if path.name == "network-policies.yaml" and not kind_cluster.is_stand_in():
+            continue
+        kubectl.apply_file(path)
+
+
+def _wait_for_platform(kubectl: Kubectl) -> None:
+    for name, namespace in _PLATFORM.items():
+        if name == "daemonset/kube-network-policies" and not kind_cluster.is_stand_in():
+            continue
+        kubectl("--namespace", namespace, "rollout", "status", name, "--timeout=180s", seconds=200)

@@ -1,0 +1,89 @@
+"""Gets every image that the cluster needs into the Docker engine: pulled where a registry answers, else built here."""
+
+import socket
+import ssl
+from functools import partial
+
+from taskhub_local.elasticsearch.distribution import cache_folder, ensure_distribution
+from tests.e2e.cluster import catalog, debian, engine, golang, maven, node_image, standins, versions
+from tests.e2e.cluster.paths import cache
+from tests.e2e.cluster.progress import say
+from tests.e2e.cluster.standins import StandIn
+from tests.e2e.cluster.steps import Lane, Step, run_steps
+from tests.e2e.cluster.store import locked
+
+_REGISTRIES = ("registry-1.docker.io", "registry.k8s.io", "docker.elastic.co")
+_PROBE_SECONDS = 5.0
+TOOLS = ("helm", "kubeconform", "helm-docs", "kind", "hk")
+
+
+def registries_answer() -> bool:
+    """Whether every container registry that we would pull from can be reached."""
+    for host in _REGISTRIES:
+        try:
+            with (
+                socket.create_connection((host, 443), timeout=_PROBE_SECONDS) as plain,
+                ssl.create_default_context().wrap_socket(plain, server_hostname=host),
+            ):
+                pass
+        except OSError:
+            say(f"the container registry {host} cannot be reached: images are built from packages")
+            return False
+    return True
+
+
+def ensure_images() -> None:
+    """Make sure that the engine has every image, and the cache every tool. Reuses what is there."""
+    engine.ensure_engine()
+    with locked("images"):
+        run_steps(pulled() if registries_answer() else built())
+
+
+def pulled() -> list[Step]:
+    """The steps that fetch the upstream images; the tools are built from Go modules all the same."""
+    images = (catalog.NODE, catalog.PYTHON, *catalog.BACKING, *catalog.PLATFORM)
+    pulls = [Step(tag, partial(engine.docker, "pull", "--quiet", tag), partial(_has_image, tag)) for tag in images]
+    return [*(_program(name) for name in TOOLS), *pulls]
+
+
+def built() -> list[Step]:
+    """The steps that build everything from packages."""
+    steps = [_program(program.name) for program in golang.PROGRAMS]
+    steps += [_debian(tag) for tag in standins.DEBIAN]
+    steps += [
+        Step("elasticmq jars", maven.elasticmq_jars, maven.ELASTICMQ.exists),
+        Step("elasticsearch archive", ensure_distribution, _has_elasticsearch, seconds=60),
+    ]
+    steps += [_stand_in(image) for image in (*standins.STAND_INS, *standins.NODE_PARTS)]
+    steps.append(
+        Step(catalog.NODE, node_image.build, node_image.is_built, needs=tuple(node_image.PARTS), seconds=45),
+    )
+    return steps
+
+
+def _program(name: str) -> Step:
+    program = golang.program(name)
+    return Step(name, partial(golang.build, program), program.artefact.exists, Lane.COMPILE, seconds=program.seconds)
+
+
+def _debian(tag: str) -> Step:
+    suite = standins.debian_suite(tag)
+    log = cache() / "logs" / f"debian-{suite}.log"
+    done = partial(standins.has_key, tag, debian.key(suite))
+    return Step(tag, partial(debian.make, suite, tag, log), done, seconds=40)
+
+
+def _stand_in(image: StandIn) -> Step:
+    needs = (*image.programs, *((image.base,) if image.base else ()))
+    if "files" in image.files:
+        needs += ("kind",)  # its module's files
+    done = partial(standins.has_key, image.tag, image.key)
+    return Step(image.tag, partial(standins.build, image), done, needs=needs, seconds=image.seconds)
+
+
+def _has_elasticsearch() -> bool:
+    return (cache_folder() / f"elasticsearch-{versions.ELASTICSEARCH}").is_dir()
+
+
+def _has_image(tag: str) -> bool:
+    return bool(engine.docker("image", "ls", "--quiet", tag).strip())

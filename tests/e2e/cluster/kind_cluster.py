@@ -1,0 +1,124 @@
+"""Makes, finds and removes the kind cluster."""
+
+import hashlib
+from pathlib import Path
+
+from tests.e2e.cluster import catalog, network, node_image
+from tests.e2e.cluster.engine import docker
+from tests.e2e.cluster.kube import Kubectl
+from tests.e2e.cluster.paths import HERE, KUBECONFIG, STATE, cache
+from tests.e2e.cluster.progress import say
+from tests.e2e.cluster.shell import ClusterError, run
+from tests.e2e.cluster.standins import has_key
+from tests.e2e.cluster.tools import tool
+from tests.e2e.cluster.wait import until
+
+NAME = "taskhub"
+_NODES = 3
+_CONFIGURATION = HERE / "kind.yaml"
+# In the cluster itself, so that another clone on this machine sees it too.
+_STAMP = "taskhub-made-from"
+
+
+def ensure_cluster() -> Kubectl:
+    """Return kubectl for the running cluster, which is made if there is none, or made anew if it is another one's.
+
+    "Another": made from another configuration or node image, or never finished.
+    """
+    kubectl = Kubectl(KUBECONFIG)
+    wanted = _fingerprint()
+    if nodes():
+        _start_nodes()
+        _export_kubeconfig()
+        found = _stamp(kubectl)
+        if found == wanted:
+            say(f"the cluster {NAME} is there")
+            return kubectl
+        say("removing the cluster: it was never finished, or made from another configuration or node image")
+        remove()
+    say(f"creating the cluster: {_NODES} nodes, Kubernetes of {catalog.NODE}")
+    _create()
+    if is_stand_in():
+        say("laying the pod network")
+        network.lay(kubectl, _NODES)
+    kubectl("wait", "--for=condition=Ready", "nodes", "--all", "--timeout=180s", seconds=200)
+    stamp = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": _STAMP, "namespace": "kube-system"}}
+    kubectl.apply({**stamp, "data": {"fingerprint": wanted}})
+    say("every node is ready")
+    return kubectl
+
+
+def nodes() -> list[str]:
+    """The names of the cluster's node containers, running or not."""
+    label = f"label=io.x-k8s.kind.cluster={NAME}"
+    return sorted(docker("ps", "--all", "--format", "{{.Names}}", "--filter", label).split())
+
+
+def remove() -> None:
+    """Remove the cluster and its kubeconfig; what was built stays in the cache."""
+    run([tool("kind"), "delete", "cluster", "--name", NAME, "--kubeconfig", KUBECONFIG], log=_log())
+    KUBECONFIG.unlink(missing_ok=True)
+
+
+def load(*tags: str) -> None:
+    """Load images from the engine into every node that does not have them."""
+    run([tool("kind"), "load", "docker-image", "--name", NAME, *tags], log=_log(), timeout_seconds=900)
+
+
+def _create() -> None:
+    STATE.mkdir(parents=True, exist_ok=True)
+    _log().unlink(missing_ok=True)
+    configuration = _CONFIGURATION.read_text()
+    if not is_stand_in():
+        configuration = configuration.replace("disableDefaultCNI: true", "disableDefaultCNI: false")
+    command: list[str | Path] = [tool("kind"), "create", "cluster", "--name", NAME, "--image", catalog.NODE]
+    command += ["--kubeconfig", KUBECONFIG, "--config", "-", "--verbosity", "1"]
+    run(command, stdin=configuration, log=_log(), timeout_seconds=600)
+
+
+def is_stand_in() -> bool:
+    """Whether the node image is built here: without kindnetd, but with the images of the platform and the backing."""
+    return has_key(catalog.NODE, node_image.key())
+
+
+def _start_nodes() -> None:
+    """Start node containers that were stopped, such as by a restart of the machine."""
+    stopped = [name for name in nodes() if not _is_running(name)]
+    if stopped:
+        say(f"starting {', '.join(stopped)}")
+        docker("start", *stopped)
+
+
+def _is_running(name: str) -> bool:
+    return docker("container", "inspect", "--format", "{{.State.Running}}", name).strip() == "true"
+
+
+def _export_kubeconfig() -> None:
+    STATE.mkdir(parents=True, exist_ok=True)
+    run([tool("kind"), "export", "kubeconfig", "--name", NAME, "--kubeconfig", KUBECONFIG], log=_log())
+
+
+def _stamp(kubectl: Kubectl) -> str | None:
+    """What the running cluster says it was made from; None if it does not answer, or was never finished."""
+    try:
+        until(lambda: _answers(kubectl), "the API server answers", seconds=60)
+        return str(kubectl.json("--namespace", "kube-system", "get", "configmap", _STAMP)["data"]["fingerprint"])
+    except ClusterError:
+        return None
+
+
+def _answers(kubectl: Kubectl) -> bool:
+    try:
+        kubectl("get", "--raw", "/readyz", seconds=15)
+    except ClusterError:
+        return False
+    return True
+
+
+def _fingerprint() -> str:
+    image = docker("image", "inspect", "--format", "{{.Id}}", catalog.NODE).strip()
+    return hashlib.sha256(f"{image}\n{_CONFIGURATION.read_text()}".encode()).hexdigest()[:12]
+
+
+def _log() -> Path:
+    return cache() / "logs" / "kind.log"
