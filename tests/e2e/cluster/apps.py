@@ -1,125 +1,113 @@
-"""Builds the applications' images, tagged by what goes into them: what did not change is neither built nor loaded."""
+"""The images of this repository: the tag of each follows from what goes into it, so that nothing is built twice."""
 
 import hashlib
-import os
+import json
 import re
-import subprocess
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from fnmatch import fnmatch
 from pathlib import Path
 
-from tests.e2e.cluster import catalog, engine
+from tests.e2e.cluster import engine
 from tests.e2e.cluster.paths import ROOT, cache
 from tests.e2e.cluster.progress import elapsed, say
-from tests.e2e.cluster.shell import ClusterError
+from tests.e2e.cluster.shell import ClusterError, run
+from tests.e2e.cluster.store import locked
 
-# What a build leaves beside the sources; .dockerignore keeps it out of the image as well.
-_NOT_IN_IMAGES = ("__pycache__", "*.egg-info", "tests", ".*_cache")
 _TAG_DIGITS = 12
+_IGNORED = frozenset({"tests", "__pycache__"})
+"""As .dockerignore has it."""
 
 
-@dataclass(frozen=True)
-class App:
-    """An image of ours and its Dockerfile; the build context is the root of the repository."""
+@dataclass(frozen=True, slots=True)
+class Image:
+    """An image of this repository."""
 
     name: str
     dockerfile: str
 
     @property
     def tag(self) -> str:
-        """The hash of what goes into the image: its Dockerfile, what that copies, and the base image."""
-        return content_tag(ROOT, self.dockerfile, _image_id(catalog.PYTHON))
+        """The name and a hash over the Dockerfile and every file that it copies from the repository."""
+        return f"{self.name}:{content_hash(ROOT, self.dockerfile)}"
 
-    @property
-    def reference(self) -> str:
-        """Its name and tag."""
-        return f"{self.name}:{self.tag}"
+    def ensure(self) -> str:
+        """Build the image unless the engine has it; return its tag. Its base must be there or be pullable."""
+        with locked(f"image-{self.name}"):
+            tag = self.tag
+            if not engine.docker("image", "ls", "--quiet", tag).strip():
+                started = elapsed()
+                say(f"building {tag} ...")
+                self._build(tag)
+                say(f"{tag} took {elapsed() - started:.0f} s")
+        return tag
 
-
-APPS = (
-    App("taskhub-api", "apps/api/Dockerfile"),
-    App("taskhub-worker", "apps/worker/Dockerfile"),
-    App("taskhub-sqs-consumer", "apps/sqs-consumer/Dockerfile"),
-    App("taskhub-sink", "tests/e2e/sink/Dockerfile"),
-)
-
-
-def app(name: str) -> App:
-    """The image of this name. Raises ClusterError if there is none."""
-    for candidate in APPS:
-        if candidate.name == name:
-            return candidate
-    raise ClusterError(f"no image {name!r}; there are {', '.join(each.name for each in APPS)}")
-
-
-def ensure_built(apps: Sequence[App] = APPS) -> dict[str, str]:
-    """Build the images that the engine does not have, and return each one's tag by its name."""
-    tags = {each.name: each.tag for each in apps}
-    for each in apps:
-        reference = f"{each.name}:{tags[each.name]}"
-        if engine.docker("image", "ls", "--quiet", reference).strip():
-            continue
-        started = elapsed()
-        say(f"building {reference} ...")
-        log = cache() / "logs" / f"image-{each.name}.log"
+    def _build(self, tag: str) -> None:
+        labels = {
+            "VERSION": _version(),
+            "REVISION": _revision(),
+            "CREATED": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+        }
+        arguments = [word for name, value in labels.items() for word in ("--build-arg", f"{name}={value}")]
+        log = cache() / "logs" / f"image-{self.name}.log"
         log.unlink(missing_ok=True)
-        arguments = [*_labels(), "--file", str(ROOT / each.dockerfile), "--tag", reference, str(ROOT)]
-        engine.docker("build", *arguments, log=log)
-        say(f"{reference} took {elapsed() - started:.0f} s")
-    return tags
+        engine.docker("build", "--file", str(ROOT / self.dockerfile), *arguments, "--tag", tag, str(ROOT), log=log)
 
 
-def content_tag(root: Path, dockerfile: str, base: str) -> str:
-    """Hash a Dockerfile, the files that it copies from `root` (name, executable or not, content) and the base image."""
+API = Image("taskhub-api", "apps/api/Dockerfile")
+WORKER = Image("taskhub-worker", "apps/worker/Dockerfile")
+SQS_CONSUMER = Image("taskhub-sqs-consumer", "apps/sqs-consumer/Dockerfile")
+SINK = Image("taskhub-sink", "tests/e2e/sink/Dockerfile")
+IMAGES = {image.name: image for image in (API, WORKER, SQS_CONSUMER, SINK)}
+
+
+def tags() -> dict[str, str]:
+    """Every image's name and the tag that it should have now."""
+    return {name: image.tag for name, image in IMAGES.items()}
+
+
+def ensure() -> dict[str, str]:
+    """Build what is missing; return every image's name and tag."""
+    return {name: image.ensure() for name, image in IMAGES.items()}
+
+
+def content_hash(root: Path, dockerfile: str) -> str:
+    """Hash a Dockerfile, .dockerignore and every file that is copied from `root`: name, whether executable, content."""
     text = (root / dockerfile).read_text()
-    digest = hashlib.sha256(f"{base}\0{text}".encode())
-    for path in sorted(set(_copied(root, text))):
+    digest = hashlib.sha256()
+    for path in (root / dockerfile, root / ".dockerignore", *_copied(root, text)):
         executable = path.stat().st_mode & 0o100
-        digest.update(f"\0{path.relative_to(root)}\0{executable}\0".encode())
-        digest.update(path.read_bytes())
+        digest.update(f"{path.relative_to(root)}\0{executable}\0".encode() + path.read_bytes() + b"\0")
     return digest.hexdigest()[:_TAG_DIGITS]
 
 
-def sources(dockerfile_text: str) -> list[str]:
-    """What a Dockerfile copies out of the build context (not what it copies out of another stage)."""
-    joined = re.sub(r"\\\n\s*", " ", dockerfile_text)
-    found: list[str] = []
-    for line in joined.splitlines():
-        words = line.split()
-        if words and words[0].upper() in ("COPY", "ADD") and not any(word.startswith("--from") for word in words):
-            found += [word for word in words[1:-1] if not word.startswith("--")]
-    return found
+def _copied(root: Path, dockerfile: str) -> Iterator[Path]:
+    """The files that a Dockerfile's COPY lines name, folders with all that is in them."""
+    joined = dockerfile.replace("\\\n", " ")
+    for line in re.findall(r"^COPY (?!--from)(.*)$", joined, re.MULTILINE):
+        sources = json.loads(line) if line.startswith("[") else line.split()
+        for source in sources[:-1]:
+            yield from _files(root / source)
 
 
-def _copied(root: Path, dockerfile_text: str) -> Iterator[Path]:
-    for pattern in sources(dockerfile_text):
-        matches = sorted(root.glob(pattern.rstrip("/")))
-        if not matches:
-            raise ClusterError(f"the Dockerfile copies {pattern}, which does not exist")
-        for match in matches:
-            if match.is_file():
-                yield match
-                continue
-            for folder, folders, files in os.walk(match):
-                folders[:] = [name for name in folders if not _is_left_out(name)]
-                yield from (Path(folder) / name for name in files if not _is_left_out(name))
+def _files(path: Path) -> Iterator[Path]:
+    if path.is_file():
+        yield path
+        return
+    if not path.is_dir():
+        raise ClusterError(f"a Dockerfile copies {path}, which is not there")
+    for entry in sorted(path.iterdir()):
+        if entry.name not in _IGNORED and entry.name != "Dockerfile" and not entry.name.endswith(".egg-info"):
+            yield from _files(entry)
 
 
-def _is_left_out(name: str) -> bool:
-    return any(fnmatch(name, pattern) for pattern in _NOT_IN_IMAGES)
+def _version() -> str:
+    found = re.search(r'^version = "([^"]+)"$', (ROOT / "apps/api/pyproject.toml").read_text(), re.MULTILINE)
+    return found.group(1) if found else "0"
 
 
-def _image_id(tag: str) -> str:
-    return engine.docker("image", "inspect", "--format", "{{.Id}}", tag).strip()
-
-
-def _labels() -> list[str]:
-    """Arguments of the Dockerfiles that end up as labels; they are no part of the tag."""
-    found = subprocess.run(
-        ["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=False
-    )
-    revision = found.stdout.strip() or "unknown"
-    created = datetime.now(UTC).isoformat(timespec="seconds")
-    return ["--build-arg", f"REVISION={revision}", "--build-arg", f"CREATED={created}"]
+def _revision() -> str:
+    try:
+        return run(["git", "-C", ROOT, "rev-parse", "HEAD"], timeout_seconds=10).strip()
+    except ClusterError:
+        return "unknown"  # an archive of the repository

@@ -6,7 +6,7 @@ from tests.e2e.cluster import apps, catalog, engine, images, kind_cluster, relea
 from tests.e2e.cluster.kube import Kubectl
 from tests.e2e.cluster.paths import HERE, KUBECONFIG
 from tests.e2e.cluster.progress import elapsed, say
-from tests.e2e.cluster.shell import ClusterError, run
+from tests.e2e.cluster.shell import ClusterError
 
 URL = "https://taskhub.localhost:18443"
 _MANIFESTS = HERE / "manifests"
@@ -20,7 +20,7 @@ _PLATFORM = {
 def up(*, only_platform: bool = False) -> None:
     """Bring the cluster up with everything in it; what is there already is reused. Raises ClusterError."""
     images.ensure_images()
-    tags = {} if only_platform else apps.ensure_built()
+    tags = {} if only_platform else apps.ensure()
     kubectl = kind_cluster.ensure_cluster()
     if not kind_cluster.is_stand_in():
         kind_cluster.load(*catalog.PLATFORM, *catalog.BACKING)
@@ -28,7 +28,7 @@ def up(*, only_platform: bool = False) -> None:
     secrets.write(kubectl)
     if tags:
         say("loading the applications' images into the nodes")
-        kind_cluster.load(*(f"{name}:{tag}" for name, tag in tags.items()))
+        kind_cluster.load(*tags.values())
     _wait_for_platform(kubectl)
     if tags:
         releases.install(kubectl, tags)
@@ -46,11 +46,11 @@ def up_elsewhere(kubeconfig: Path, repository: str) -> None:
             "an existing cluster pulls the images from a registry: say which, with IMAGE_REPOSITORY=<host>/<path>"
         )
     engine.ensure_engine()
-    tags = apps.ensure_built()
-    for name, tag in tags.items():
-        target = f"{repository.rstrip('/')}/{name}:{tag}"
+    tags = apps.ensure()
+    for tag in tags.values():
+        target = f"{repository.rstrip('/')}/{tag}"
         say(f"pushing {target}")
-        engine.docker("tag", f"{name}:{tag}", target)
+        engine.docker("tag", tag, target)
         engine.docker("push", "--quiet", target)
     kubectl = Kubectl(kubeconfig)
     kubectl.apply_file(_MANIFESTS / "namespaces.yaml")
@@ -82,9 +82,9 @@ def status() -> None:
 def build_images() -> None:
     """Get or build every image and tool, and the applications' images."""
     images.ensure_images()
-    for name, tag in apps.ensure_built().items():
-        size = run(["docker", "image", "inspect", "--format", "{{.Size}}", f"{name}:{tag}"]).strip()
-        say(f"{name}:{tag} ({int(size) / 1e6:.0f} MB)")
+    for tag in apps.ensure().values():
+        size = engine.docker("image", "inspect", "--format", "{{.Size}}", tag).strip()
+        say(f"{tag} ({int(size) / 1e6:.0f} MB)")
 
 
 def _apply_platform(kubectl: Kubectl) -> None:

@@ -73,7 +73,9 @@ def _install(kubectl: Kubectl, release: Release, tags: Mapping[str, str], reposi
 
 
 def _own_values(release: Release, tags: Mapping[str, str], repository: str) -> dict[str, str]:
-    image = f"{repository.rstrip('/')}/{release.image}" if repository else release.image
+    image, tag = tags[release.image].rsplit(":", 1)
+    if repository:
+        image = f"{repository.rstrip('/')}/{image}"
     if release is _BACKING_RELEASE:
-        return {"sink.image": f"{image}:{tags[release.image]}", "postgres.existingSecret": PASSWORDS}
-    return {"image.repository": image, "image.tag": tags[release.image]}
+        return {"sink.image": f"{image}:{tag}", "postgres.existingSecret": PASSWORDS}
+    return {"image.repository": image, "image.tag": tag}
