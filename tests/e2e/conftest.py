@@ -19,13 +19,12 @@ from taskhub_local.faults.stage import Stage
 from tests.e2e.cases import CASES
 from tests.e2e.cluster.paths import KUBECONFIG, STATE
 from tests.e2e.cluster.tools import tool
+from tests.e2e.folder import FOLDER
 from tests.e2e.helm import Helm
 from tests.e2e.install import prepare, reach_of
 from tests.e2e.kube import Kube
 from tests.e2e.reach import SinkHooks, front
 from tests.e2e.report import markdown, outcomes_in, write_report
-
-FOLDER = Path(__file__).parents[2] / ".taskhub" / "e2e"
 
 
 @dataclass(slots=True)

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -40,7 +41,7 @@ def prepare(kube: Kube, helm: Helm, folder: Path) -> None:
     """Give the apps the driver's job kinds, by a volume, as anybody's own kinds may come. Idempotent."""
     with psycopg.connect(reach_of(kube).database_url) as session:
         session.execute(CREATE_EFFECTS)
-    _write_config_map(kube)
+    write_config_map(kube, _CONFIG_MAP, {_key(path): content for path, content in driver_files().items()})
     folder.mkdir(parents=True, exist_ok=True)
     for release, parts in {"api": ("",), "worker": ("worker", "dispatcher")}.items():
         path = folder / f"{release}-values.yaml"
@@ -48,12 +49,17 @@ def prepare(kube: Kube, helm: Helm, folder: Path) -> None:
         helm.upgrade(release, "--values", str(path), "--no-hooks")
 
 
-def _values(parts: tuple[str, ...]) -> dict[str, Any]:
-    pod: dict[str, Any] = {
+def extra_pod_values() -> dict[str, Any]:
+    """Return the values of a pod that has the driver's kinds."""
+    return {
         "extraEnv": [{"name": "PYTHONPATH", "value": _MOUNT}],
-        "extraVolumes": [{"name": "fault-kinds", "configMap": {"name": _CONFIG_MAP, "items": _items()}}],
-        "extraVolumeMounts": [{"name": "fault-kinds", "mountPath": _MOUNT, "readOnly": True}],
+        "extraVolumes": [{"name": _CONFIG_MAP, "configMap": {"name": _CONFIG_MAP, "items": _items()}}],
+        "extraVolumeMounts": [{"name": _CONFIG_MAP, "mountPath": _MOUNT, "readOnly": True}],
     }
+
+
+def _values(parts: tuple[str, ...]) -> dict[str, Any]:
+    pod = extra_pod_values()
     values: dict[str, Any] = {"config": {"TASKHUB_JOB_KIND_MODULES": f'["{MODULE}"]'}}
     for part in parts:
         values |= {part: pod} if part else pod
@@ -84,12 +90,12 @@ def driver_files() -> dict[str, str]:
     return files
 
 
-def _write_config_map(kube: Kube) -> None:
-    data = {_key(path): content for path, content in driver_files().items()}
-    body = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": _CONFIG_MAP}, "data": data}
+def write_config_map(kube: Kube, name: str, data: Mapping[str, str]) -> None:
+    """Make a ConfigMap, or give one that is there this content."""
+    body = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name}, "data": dict(data)}
     try:
         kube.core.create_namespaced_config_map(APPS, body)
     except ApiException as error:
         if error.status != 409:
             raise LocalError(f"Kubernetes answers {error.status} {error.reason}") from error
-        asked(kube.core.replace_namespaced_config_map)(_CONFIG_MAP, APPS, body)
+        asked(kube.core.replace_namespaced_config_map)(name, APPS, body)

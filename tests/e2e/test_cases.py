@@ -13,8 +13,9 @@ from taskhub_local.faults.runner import run_case
 from tests.e2e import outcome
 from tests.e2e.case import ClusterCase
 from tests.e2e.cases import CASES
-from tests.e2e.conftest import FOLDER, Cluster
+from tests.e2e.conftest import Cluster
 from tests.e2e.evidence import keep_evidence
+from tests.e2e.folder import FOLDER
 from tests.e2e.ready import until_well
 
 pytestmark = pytest.mark.e2e

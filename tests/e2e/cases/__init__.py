@@ -11,9 +11,10 @@ from tests.e2e.cases import (
     node,
     policies,
     queue,
-    releases,
+    rotation,
     scaling,
     search,
+    upgrade,
     worker,
 )
 
@@ -45,7 +46,7 @@ _ORDER = (
     "node_stopped",
     "api_scaled",
 )
-MODULES = (api, broker, database, ingress, node, policies, queue, releases, scaling, search, worker)
+MODULES = (api, broker, database, ingress, node, policies, queue, rotation, scaling, search, upgrade, worker)
 _FOUND = {case.name: case for module in MODULES for case in module.CASES}
 
 CASES: Mapping[str, ClusterCase] = {name: _FOUND[name] for name in _ORDER}

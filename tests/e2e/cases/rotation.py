@@ -1,4 +1,4 @@
-"""Releases: a rolling upgrade of everything, and secrets that change, both without downtime."""
+"""Secrets change without downtime: the key that signs tokens, and the role that PostgreSQL knows the apps by."""
 
 import asyncio
 import json
@@ -20,31 +20,6 @@ from tests.e2e.scene import Scene
 _RELEASES = ("api", "worker", "sqs-consumer")
 _URL = "TASKHUB_DATABASE_URL"
 _KEYS, _ACTIVE = "TASKHUB_JWT_KEYS", "TASKHUB_JWT_ACTIVE_KID"
-
-
-async def upgrade_everything(scene: Scene) -> float:
-    """Upgrade every release to new pods, the migration first, as a deploy does."""
-    since = scene.stage.breaks("helm upgrade of every release")
-    stamp = secrets.token_hex(4)
-    # The schema is brought up to date by the API's release, before any new pod of any release starts.
-    await scene.do(
-        scene.helm.upgrade, "api", "--set", f"podAnnotations.taskhub\\.dev/rolled={stamp}", "--timeout", "180s"
-    )
-    scene.stage.heals("the migration has run")
-    await asyncio.gather(*(_roll(scene, release, stamp) for release in _RELEASES[1:]))
-    await scene.until_rolled_out(seconds=240)
-    scene.stage.recovered("every pod is new")
-    return since
-
-
-async def _roll(scene: Scene, release: str, stamp: str) -> None:
-    paths = ("worker", "dispatcher") if release == "worker" else ("",)
-    sets = [
-        argument
-        for path in paths
-        for argument in ("--set", f"{path}{'.' if path else ''}podAnnotations.taskhub\\.dev/rolled={stamp}")
-    ]
-    await scene.do(scene.helm.upgrade, release, *sets)
 
 
 async def rotate_secrets(scene: Scene) -> float:
@@ -104,15 +79,6 @@ def _sessions(scene: Scene, url: str) -> int:
 
 
 CASES = (
-    ClusterCase(
-        name="rolling_upgrade",
-        breaks="every release upgraded, the migration first",
-        act=upgrade_everything,
-        felt=Felt.MARKED,
-        budget_seconds=180,
-        counted_from="the upgrade",
-        checks=(nothing_failed,),
-    ),
     ClusterCase(
         name="secrets_rotated",
         breaks="signing key and database role changed",

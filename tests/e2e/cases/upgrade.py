@@ -1,0 +1,106 @@
+"""A rolling upgrade of everything from one schema to the next (failure mode 1)."""
+
+import asyncio
+import secrets
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import yaml
+
+from taskhub_local.errors import LocalError
+from taskhub_local.faults.case import Felt
+from tests.e2e.case import ClusterCase
+from tests.e2e.cases.checks import nothing_failed
+from tests.e2e.folder import FOLDER
+from tests.e2e.install import extra_pod_values, write_config_map
+from tests.e2e.scene import Scene
+
+_CONFIG_MAP = "next-revision"
+_REVISION = "e2e"
+_COLUMN = "e2e_note"
+_INSIDE = "/app/lib/python3.13/site-packages/taskhub_core/migrations/versions"
+_NEXT = f'''
+from alembic import op
+
+revision = "{_REVISION}"
+down_revision = "%s"
+
+
+def upgrade() -> None:
+    op.execute("SET LOCAL lock_timeout = '2s'")
+    op.execute("ALTER TABLE tasks ADD COLUMN {_COLUMN} text NOT NULL DEFAULT ''")
+'''
+
+
+async def upgrade_everything(scene: Scene) -> float:
+    """Upgrade every release, the schema first: the next revision adds a column to the busiest table."""
+    async with _next_revision(scene) as options:
+        since = scene.stage.breaks("helm upgrade of every release, with a migration")
+        # The API's release migrates before any new pod of any release starts; the old pods meet the new schema.
+        await scene.do(scene.helm.upgrade, "api", *options, "--timeout", "180s")
+        if await scene.do(_revision, scene) != _REVISION:
+            raise LocalError("the release was upgraded, and its migration has not run")
+        scene.stage.heals("the migration has run")
+        stamp = f"podAnnotations.e2e-rolled={secrets.token_hex(4)}"
+        await asyncio.gather(
+            scene.do(scene.helm.upgrade, "worker", "--set", f"worker.{stamp}", "--set", f"dispatcher.{stamp}"),
+            scene.do(scene.helm.upgrade, "sqs-consumer", "--set", stamp),
+        )
+        await scene.until_rolled_out(seconds=240)
+        scene.stage.recovered("every pod is new")
+        await scene.stage.last(3)
+    return since
+
+
+@asynccontextmanager
+async def _next_revision(scene: Scene) -> AsyncIterator[tuple[str, ...]]:
+    """Put a revision after the newest into the API's pods; at the end take it back, out of the database too."""
+    head = await scene.do(_revision, scene)
+    name = f"{_REVISION}.py"
+    await scene.do(write_config_map, scene.kube, _CONFIG_MAP, {name: _NEXT % head})
+    mount = {"name": _CONFIG_MAP, "mountPath": f"{_INSIDE}/{name}", "subPath": name, "readOnly": True}
+    values = await scene.do(extra_pod_values)
+    before = _written("before", values)
+    values["extraVolumes"].append({"name": _CONFIG_MAP, "configMap": {"name": _CONFIG_MAP}})
+    values["extraVolumeMounts"].append(mount)
+    try:
+        yield ("--values", str(_written("next", values)))
+    finally:
+        await scene.do(_take_back, scene, head)
+        await scene.do(scene.helm.upgrade, "api", "--no-hooks", "--values", str(before))
+        await scene.until_rolled_out(["api"], seconds=240)
+
+
+def _written(name: str, values: dict[str, Any]) -> Path:
+    path = FOLDER / f"api-{name}-values.yaml"
+    path.write_text(yaml.safe_dump(values))
+    return path
+
+
+def _revision(scene: Scene) -> str:
+    with psycopg.connect(scene.stage.reach.database_url) as session:
+        (revision,) = session.execute("SELECT version_num FROM alembic_version").fetchone() or ("",)
+    return str(revision)
+
+
+def _take_back(scene: Scene, head: str) -> None:
+    with psycopg.connect(scene.stage.reach.database_url) as session:
+        session.execute("SET lock_timeout = '10s'")
+        session.execute(f"ALTER TABLE tasks DROP COLUMN IF EXISTS {_COLUMN}")
+        session.execute("UPDATE alembic_version SET version_num = %s", [head])
+
+
+CASES = (
+    ClusterCase(
+        name="rolling_upgrade",
+        breaks="every release upgraded, with a migration",
+        act=upgrade_everything,
+        felt=Felt.MARKED,
+        budget_seconds=180,
+        counted_from="the upgrade",
+        checks=(nothing_failed,),
+    ),
+)
