@@ -7,6 +7,8 @@ import time
 import httpx
 import psycopg
 import pytest
+import urllib3
+from kubernetes.client import ApiException
 
 from taskhub_local.errors import LocalError
 from taskhub_local.faults.runner import run_case
@@ -42,7 +44,7 @@ async def _run(case: ClusterCase, cluster: Cluster, seed: int) -> outcome.Outcom
     try:
         await until_well(cluster.kube, cluster.setting)
         report = await run_case(case.on(cluster.kube, cluster.helm), cluster.setting, seed=seed)
-    except (LocalError, httpx.HTTPError, psycopg.Error) as error:
+    except (LocalError, ApiException, OSError, httpx.HTTPError, psycopg.Error, urllib3.exceptions.HTTPError) as error:
         return outcome.broken(
             case.name,
             case.breaks,

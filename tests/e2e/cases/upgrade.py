@@ -46,8 +46,10 @@ async def upgrade_everything(scene: Scene) -> float:
         scene.stage.heals("the migration has run")
         stamp = f"podAnnotations.e2e-rolled={secrets.token_hex(4)}"
         await asyncio.gather(
-            scene.do(scene.helm.upgrade, "worker", "--set", f"worker.{stamp}", "--set", f"dispatcher.{stamp}"),
-            scene.do(scene.helm.upgrade, "sqs-consumer", "--set", stamp),
+            scene.do(
+                scene.helm.upgrade, "worker", "--set-string", f"worker.{stamp}", "--set-string", f"dispatcher.{stamp}"
+            ),
+            scene.do(scene.helm.upgrade, "sqs-consumer", "--set-string", stamp),
         )
         await scene.until_rolled_out(seconds=240)
         scene.stage.recovered("every pod is new")
