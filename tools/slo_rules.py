@@ -121,7 +121,7 @@ def _alert(slo: dict[str, Any], speed: str, severity: str, wait: str, burns: tup
     )
     return f"""\
 {notes}\
-      - alert: {slo["alert"]}Burns{speed}
+      - alert: {slo["alert"]}Burns{speed}.md
         expr: |-
 {textwrap.indent(chr(10).join([pairs[0], *(f"or {pair}" for pair in pairs[1:])]), " " * 10)}
         for: {wait}
@@ -134,7 +134,7 @@ def _alert(slo: dict[str, Any], speed: str, severity: str, wait: str, burns: tup
           description: >-
             {{{{ $value | humanizePercentage }}}} of the {slo["of"]} missed it; {allowed}.
             {meaning}
-          runbook_url: https://taskhub.example.com/runbooks/{slo["alert"]}Burns{speed}
+          runbook_url: https://taskhub.example.com/runbooks/{slo["alert"]}Burns{speed}.md
           dashboard_url: https://grafana.example.com/d/taskhub-overview
 """
 

@@ -76,7 +76,7 @@ CLOCK_OFFSET_SECONDS = Gauge(
     "taskhub_clock_offset_seconds",
     "How far this machine's clock is ahead of the other's.",
     ["against"],
-    multiprocess_mode="liveall",
+    multiprocess_mode="livemostrecent",
 )
 JOBS_DISPATCHED = Counter("taskhub_jobs_dispatched_total", "Job ids handed to the broker.")
 JOBS_REPUBLISHED = Counter(
