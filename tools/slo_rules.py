@@ -121,7 +121,7 @@ def _alert(slo: dict[str, Any], speed: str, severity: str, wait: str, burns: tup
     )
     return f"""\
 {notes}\
-      - alert: {slo["alert"]}Burns{speed}.md
+      - alert: {slo["alert"]}Burns{speed}
         expr: |-
 {textwrap.indent(chr(10).join([pairs[0], *(f"or {pair}" for pair in pairs[1:])]), " " * 10)}
         for: {wait}
