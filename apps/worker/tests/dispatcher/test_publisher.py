@@ -10,6 +10,7 @@ from taskhub_core.jobs.broker import make_celery
 from taskhub_core.jobs.dispatch import Dispatched
 from taskhub_core.jobs.registry import registry
 from taskhub_local.ports import any_free
+from taskhub_worker.dispatcher.broker import BrokerView
 from taskhub_worker.dispatcher.publisher import BrokerAway, Publisher, messages
 from taskhub_worker.dispatcher.settings import DispatcherSettings
 
@@ -50,6 +51,23 @@ def test_kinds_and_priorities_do_not_mix_and_keep_their_order() -> None:
 
 def test_a_kind_that_is_unknown_here_is_still_published() -> None:
     assert [len(ids) for ids in messages(_jobs("of.a.newer.release", 2), registry)] == [1, 1]
+
+
+def test_a_kind_with_a_queue_of_its_own_goes_there_and_nothing_of_it_counts_as_lost(
+    settings: DispatcherSettings,
+) -> None:
+    routed = settings.model_copy(update={"job_queues": {"probe.alone": "slow-jobs"}})
+    publisher = Publisher(make_celery(routed, routed, routed.job_queue_names), registry, routed.job_queues)
+    slow, fast = _jobs("probe.alone", 2), _jobs("probe.noop", 1)
+    publisher.check()
+    publisher.publish([*slow, *fast])
+    publisher.close()
+    view = BrokerView(routed, routed.job_queue_names)
+    assert view.depths() == {"taskhub-jobs": 1, "slow-jobs": 2}
+    contents = view.contents()
+    view.close()
+    assert contents is not None
+    assert contents.queued == {*_ids(slow), *_ids(fast)}
 
 
 def test_an_absent_broker_is_told_at_once(settings: DispatcherSettings) -> None:

@@ -70,7 +70,11 @@ class BrokerSettings(CoreSettings):
     redis_health_check_seconds: int = Field(
         default=5, ge=1, description="A connection to Redis that was silent this long is checked before it is used."
     )
-    job_queue_name: str = Field(default="taskhub-jobs", description="The Celery queue that carries job ids.")
+    job_queue_name: str = Field(
+        default="taskhub-jobs",
+        description="The Celery queue that carries job ids: where the dispatcher puts them, unless their kind has a "
+        "queue of its own, and where a worker takes them from.",
+    )
 
 
 class QueueSettings(CoreSettings):

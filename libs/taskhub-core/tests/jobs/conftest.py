@@ -18,6 +18,7 @@ def _nothing(_context: JobContext, _args: NoArgs) -> None:
 
 
 registry.kind("engine.plain", args=NoArgs, retry=RetryPolicy(max_attempts=3), submitted_by="system")(_nothing)
+registry.kind("engine.other", args=NoArgs, submitted_by="system")(_nothing)
 registry.kind(
     "engine.limited", args=NoArgs, retry=RetryPolicy(max_attempts=3), concurrency_limit=2, submitted_by="system"
 )(_nothing)

@@ -37,6 +37,26 @@ def test_the_broker_holds_a_window_and_higher_priorities_come_first(engine: Engi
         assert not dispatch.more_waiting(connection, registry)
 
 
+def test_a_backlog_of_one_queue_does_not_hold_up_another(engine: Engine, account_id: uuid.UUID) -> None:
+    queues = {"engine.other": "batches", "engine.limited": "batches"}
+    backlog = _submit(engine, account_id, "engine.other", count=5, priority=9)
+    others = _submit(engine, account_id, "engine.plain", count=5, priority=1)
+
+    def mark() -> list[uuid.UUID]:
+        with engine.begin() as connection:
+            marked = dispatch.mark_for_dispatch(connection, registry, window=2, queues=queues)
+        return [job.job_id for job in marked]
+
+    assert mark() == [*backlog[:2], *others[:2]]
+    _submit(engine, account_id, "engine.limited")
+    with engine.begin() as connection:
+        lease.claim(connection, others[:2], worker="w", lease_seconds=10)
+    assert mark() == others[2:4]  # the other queue's window is full, for its limited kinds too
+    with engine.begin() as connection:
+        lease.claim(connection, [backlog[0]], worker="w", lease_seconds=10)
+    assert backlog[2] in mark()
+
+
 def test_a_concurrency_limit_is_exact_with_two_dispatchers(engine: Engine, account_id: uuid.UUID) -> None:
     count = 30
     _submit(engine, account_id, "engine.limited", count=count)

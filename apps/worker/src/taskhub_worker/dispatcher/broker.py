@@ -2,7 +2,7 @@
 
 import base64
 import secrets
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -39,8 +39,8 @@ class Contents:
 class BrokerView:
     """Reads, with time limits and without retries. Raises DependencyAway."""
 
-    def __init__(self, settings: BrokerSettings) -> None:
-        self._queue = settings.job_queue_name
+    def __init__(self, settings: BrokerSettings, queues: Sequence[str] = ()) -> None:
+        self._queues = tuple(dict.fromkeys([settings.job_queue_name, *queues]))
         self._client = redis.Redis.from_url(
             str(settings.redis_url),
             socket_timeout=settings.redis_socket_timeout_seconds,
@@ -61,23 +61,23 @@ class BrokerView:
         token, _, began = value.decode().partition(" ")
         return Epoch(token, datetime.fromisoformat(began))
 
-    def depth(self) -> int:
-        """Messages in the queue."""
+    def depths(self) -> dict[str, int]:
+        """Messages in each queue."""
         try:
-            depth: Any = self._client.llen(self._queue)
+            depths: list[Any] = [self._client.llen(queue) for queue in self._queues]
         except redis.RedisError as error:
             raise DependencyAway(f"Redis: {error!r}") from error
-        return int(depth)
+        return dict(zip(self._queues, map(int, depths), strict=True))
 
     def contents(self) -> Contents | None:
         """Every job id in a message; None when there are too many messages to look through.
 
-        The queue is read first: a message that is delivered in between is then seen in at least one place.
+        The queues are read first: a message that is delivered in between is then seen in at least one place.
         """
-        if self.depth() > _MOST_MESSAGES:
+        if sum(self.depths().values()) > _MOST_MESSAGES:
             return None
         try:
-            queued: Any = self._client.lrange(self._queue, 0, -1)
+            queued: list[Any] = [message for queue in self._queues for message in self._messages(queue)]
             delivered: Any = self._client.hvals(_UNACKED_KEY)
         except redis.RedisError as error:
             raise DependencyAway(f"Redis: {error!r}") from error
@@ -85,6 +85,10 @@ class BrokerView:
             frozenset(_ids(orjson.loads(message) for message in queued)),
             frozenset(_ids(orjson.loads(entry)[0] for entry in delivered)),
         )
+
+    def _messages(self, queue: str) -> list[Any]:
+        messages: Any = self._client.lrange(queue, 0, -1)
+        return list(messages)
 
     def close(self) -> None:
         """Closes its connections."""

@@ -96,7 +96,8 @@ class GaugesLoop(Loop):
             gauge.clear()
 
     def _read_broker(self) -> None:
-        metrics.BROKER_QUEUE_DEPTH.labels(queue=self._settings.job_queue_name).set(self._broker.depth())
+        for queue, depth in self._broker.depths().items():
+            metrics.BROKER_QUEUE_DEPTH.labels(queue=queue).set(depth)
 
     @staticmethod
     def _forget_broker() -> None:

@@ -41,7 +41,7 @@ class JobsLoop(Loop):
         self._check_broker()
         with self._engine.begin() as connection:
             promote_due(connection, limit=window)
-            jobs = mark_for_dispatch(connection, self._registry, window=window)
+            jobs = mark_for_dispatch(connection, self._registry, window=window, queues=self._settings.job_queues)
             more = more_waiting(connection, self._registry)
             next_due = seconds_to_next_due(connection)
         if jobs:

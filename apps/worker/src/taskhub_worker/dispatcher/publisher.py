@@ -1,9 +1,10 @@
 """Publishes job ids to the broker."""
 
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any
 
 from celery import Celery
@@ -55,9 +56,10 @@ def messages(jobs: Sequence[Dispatched], registry: Registry) -> Iterable[list[st
 class Publisher:
     """One connection to the broker, for one thread; opened when needed, dropped when it fails."""
 
-    def __init__(self, app: Celery, registry: Registry) -> None:
+    def __init__(self, app: Celery, registry: Registry, queues: Mapping[str, str] = MappingProxyType({})) -> None:
         self._app = app
         self._registry = registry
+        self._queues = queues
         self._connection: Connection | None = None
         self._producer: Any = None  # celery-types does not know of kombu 5.7's batches
 
@@ -79,10 +81,12 @@ class Publisher:
         if self._producer is None:
             raise RuntimeError("check() comes before publish()")
         errors = (*_LIBRARY_ERRORS, *self._connection_errors())
+        # A message has jobs of one kind: the queue of its first one is that of all.
+        queues = {str(job.job_id): self._queues.get(job.kind) for job in jobs} if self._queues else {}
         try:
             with self._producer.batch(max_size=_COMMANDS_A_PIPELINE):
                 for ids in messages(jobs, self._registry):
-                    self._app.send_task(TASK_NAME, args=[ids], producer=self._producer)
+                    self._app.send_task(TASK_NAME, args=[ids], producer=self._producer, queue=queues.get(ids[0]))
         except errors as error:
             self.close()
             raise PublishUncertain(f"Redis did not confirm the messages: {error!r}") from error

@@ -42,16 +42,20 @@ class Dispatcher:
         self._watch = ConnectionWatch()
         kinds = registry.load(settings.job_kind_modules)
         check_limits(kinds, settings)
-        self.jobs = JobsLoop(settings, self._engine("jobs"), kinds, Publisher(make_celery(settings, settings), kinds))
+        for kind in settings.job_queues:
+            kinds.get(kind)  # raises UnknownKind: a misspelt one would go to the queue of all others
+        app = make_celery(settings, settings, settings.job_queue_names)
+        publisher = Publisher(app, kinds, settings.job_queues)
+        self.jobs = JobsLoop(settings, self._engine("jobs"), kinds, publisher)
         queues = [EventQueue(settings, name) for name in (settings.sqs_queue_name, settings.sqs_dlq_name)]
         events = EventQueue(settings, settings.sqs_queue_name, connections=settings.outbox_senders)
         self.loops: Sequence[Loop] = (
             self.jobs,
             OutboxLoop(settings, self._engine("outbox", limit_seconds=_OUTBOX_TRANSACTION_SECONDS), events),
             RescueLoop(settings, self._engine("rescue"), kinds),
-            LostLoop(settings, self._engine("lost"), BrokerView(settings)),
+            LostLoop(settings, self._engine("lost"), BrokerView(settings, settings.job_queue_names)),
             RetentionLoop(settings, self._engine("retention")),
-            GaugesLoop(settings, self._engine("gauges"), BrokerView(settings), queues),
+            GaugesLoop(settings, self._engine("gauges"), BrokerView(settings, settings.job_queue_names), queues),
         )
         self._listener = Listener(settings, self.jobs.wake) if can_listen(settings) else None
         self._started = False

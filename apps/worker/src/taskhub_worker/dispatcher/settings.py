@@ -1,5 +1,7 @@
 """Settings of the dispatcher."""
 
+from collections.abc import Sequence
+
 from pydantic import Field
 
 from taskhub_core.jobs.settings import JobSettings
@@ -10,7 +12,14 @@ class DispatcherSettings(JobSettings, DatabaseSettings, BrokerSettings, QueueSet
     """Everything that can be set about the dispatcher."""
 
     dispatch_window: int = Field(
-        default=1_000, ge=1, description="How many job ids are with the broker at a time; the rest wait in PostgreSQL."
+        default=1_000,
+        ge=1,
+        description="How many job ids of one queue are with the broker at a time; the rest wait in PostgreSQL.",
+    )
+    job_queues: dict[str, str] = Field(
+        default={},
+        description="Job kinds that have a queue of their own, as a JSON object, kind to queue. They are run only by "
+        "workers whose TASKHUB_JOB_QUEUE_NAME is that queue.",
     )
     dispatch_poll_seconds: float = Field(
         default=0.5, gt=0, description="How often to look for due jobs when nothing wakes the dispatcher."
@@ -56,3 +65,8 @@ class DispatcherSettings(JobSettings, DatabaseSettings, BrokerSettings, QueueSet
         description="How long a refresh token is kept after it expired or was revoked. Used ones are kept until they "
         "expire, so that their reuse is noticed.",
     )
+
+    @property
+    def job_queue_names(self) -> Sequence[str]:
+        """Every queue of jobs."""
+        return tuple(dict.fromkeys([self.job_queue_name, *self.job_queues.values()]))

@@ -6,6 +6,7 @@ trap; tests/jobs/test_broker.py holds each of them in place.
 
 import socket
 import ssl
+from collections.abc import Sequence
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -57,10 +58,10 @@ def transport_options(broker: BrokerSettings, jobs: JobSettings) -> dict[str, An
     }
 
 
-def make_celery(broker: BrokerSettings, jobs: JobSettings) -> Celery:
-    """A Celery app that is set up for job ids over Redis."""
+def make_celery(broker: BrokerSettings, jobs: JobSettings, queues: Sequence[str] = ()) -> Celery:
+    """A Celery app that is set up for job ids over Redis. `queues`: those that it knows beside its own."""
     app = Celery("taskhub", set_as_current=False, broker=broker_url(broker))
-    queue = Queue(broker.job_queue_name, Exchange(broker.job_queue_name, type="direct"), broker.job_queue_name)
+    names = dict.fromkeys([broker.job_queue_name, *queues])
     app.conf.update(
         broker_transport_options=transport_options(broker, jobs),
         broker_use_ssl={"ssl_cert_reqs": ssl.CERT_REQUIRED} if broker.redis_url.scheme == "rediss" else None,
@@ -70,8 +71,8 @@ def make_celery(broker: BrokerSettings, jobs: JobSettings) -> Celery:
         broker_connection_max_retries=None,  # for ever
         # A publish that fails is the dispatcher's to repeat: it unmarks the jobs and comes back.
         task_publish_retry=False,
-        task_queues=[queue],
-        task_default_queue=queue.name,
+        task_queues=[Queue(name, Exchange(name, type="direct"), name) for name in names],
+        task_default_queue=broker.job_queue_name,
         task_create_missing_queues=False,
         # Results and errors live in the jobs table.
         result_backend=None,

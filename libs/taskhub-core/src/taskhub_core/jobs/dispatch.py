@@ -7,16 +7,19 @@ dispatcher that dies between the two leaves a mark that `find_lost` clears.
 """
 
 import uuid
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from types import MappingProxyType
 from typing import Any
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, Row, text
 
 from taskhub_core.jobs.registry import Registry
 from taskhub_core.jobs.states import JobState
 
+_ONE_QUEUE: Mapping[str, str] = MappingProxyType({})
 _LIMITED_LOCK = 0x7A5C_0002  # any constant: the advisory lock under which limited kinds are counted
 
 
@@ -57,6 +60,9 @@ def seconds_to_next_due(connection: Connection) -> float | None:
 
 
 _OUTSTANDING = text("SELECT count(*) FROM jobs WHERE state = 'queued' AND dispatched_at IS NOT NULL")
+_OUTSTANDING_BY_KIND = text(
+    "SELECT kind, count(*) AS jobs FROM jobs WHERE state = 'queued' AND dispatched_at IS NOT NULL GROUP BY kind"
+)
 # Uses ix_jobs_waiting in its own order, so the cost is that of the rows taken, however long the backlog.
 _MARK = """
     UPDATE jobs SET dispatched_at = now()
@@ -69,6 +75,8 @@ _MARK = """
 """
 _MARK_UNLIMITED = text(_MARK.format(condition="kind <> ALL (CAST(:limited AS text[]))"))
 _MARK_LIMITED = text(_MARK.format(condition="kind = :kind"))
+# These two read past the jobs of other kinds, so theirs is the cost of the backlog before the rows taken.
+_MARK_KINDS = text(_MARK.format(condition="kind = ANY (CAST(:kinds AS text[]))"))
 _TRY_LOCK = text("SELECT pg_try_advisory_xact_lock(:lock)")
 _IN_USE = text(
     """
@@ -80,22 +88,46 @@ _IN_USE = text(
 )
 
 
-def mark_for_dispatch(connection: Connection, registry: Registry, *, window: int) -> list[Dispatched]:
-    """Marks the next jobs as dispatched, in order, up to the window. Commit, then publish them."""
-    room = window - int(connection.execute(_OUTSTANDING).scalar_one())
-    if room <= 0:
+def mark_for_dispatch(
+    connection: Connection, registry: Registry, *, window: int, queues: Mapping[str, str] = _ONE_QUEUE
+) -> list[Dispatched]:
+    """Marks the next jobs as dispatched, in order, up to the window. Commit, then publish them.
+
+    `queues`: the kinds that have a queue of their own. Each queue has its own window, so that a backlog in one does not
+    hold up another.
+    """
+    rooms = _rooms(connection, window, queues)
+    if not rooms:
         return []
     limits = {kind.name: kind.concurrency_limit for kind in registry.all() if kind.concurrency_limit is not None}
-    rows = list(connection.execute(_MARK_UNLIMITED, {"limited": list(limits), "limit": room}))
+    rows: list[Row[Any]] = []
+    for queue, room in rooms.items():
+        if queue is None:
+            rows += connection.execute(_MARK_UNLIMITED, {"limited": [*limits, *queues], "limit": room})
+        else:
+            kinds = [kind for kind, own in queues.items() if own == queue and kind not in limits]
+            rows += connection.execute(_MARK_KINDS, {"kinds": kinds, "limit": room})
     # Limited kinds are counted and marked under a lock, by one dispatcher at a time, so that the limit is exact.
     if limits and connection.execute(_TRY_LOCK, {"lock": _LIMITED_LOCK}).scalar():
         in_use = {row.kind: row.in_use for row in connection.execute(_IN_USE, {"kinds": list(limits)})}
         for kind, limit in limits.items():
             free = limit - in_use.get(kind, 0)
-            if free > 0:
+            if free > 0 and queues.get(kind) in rooms:
                 rows += connection.execute(_MARK_LIMITED, {"kind": kind, "limit": free})
     rows.sort(key=lambda row: (-row.priority, row.run_at, row.id))
     return [Dispatched(row.id, row.kind, row.attempt, row.priority) for row in rows]
+
+
+def _rooms(connection: Connection, window: int, queues: Mapping[str, str]) -> dict[str | None, int]:
+    """How many more jobs each queue may be given, of those that may be given any. None is the queue of all others."""
+    outstanding: Counter[str | None] = Counter()
+    if queues:
+        for row in connection.execute(_OUTSTANDING_BY_KIND):
+            outstanding[queues.get(row.kind)] += row.jobs
+    else:
+        outstanding[None] = int(connection.execute(_OUTSTANDING).scalar_one())
+    rooms = {queue: window - outstanding[queue] for queue in (None, *sorted(set(queues.values())))}
+    return {queue: room for queue, room in rooms.items() if room > 0}
 
 
 _MORE_WAITING = text(
