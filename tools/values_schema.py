@@ -97,6 +97,29 @@ DEFINITIONS: dict[str, Schema] = {
             for way in ("scaleUp", "scaleDown")
         },
     },
+    "queue": {
+        "description": "A queue of its own.",
+        "type": "object",
+        "additionalProperties": False,
+        "required": ["name", "kinds"],
+        "properties": {
+            "name": {
+                "description": "The end of its name, and of its Deployment's.",
+                "type": "string",
+                "pattern": "^[a-z][a-z0-9-]{0,20}$",
+            },
+            "kinds": {
+                "description": "The kinds of its jobs.",
+                "type": "array",
+                "minItems": 1,
+                "items": {"type": "string", "pattern": "^[a-z][a-z0-9_.-]*$"},
+            },
+            "worker": {
+                "description": "What is otherwise than in `worker`.",
+                "allOf": [{"$ref": "#/properties/worker"}],
+            },
+        },
+    },
     "spread": {
         "description": "One rule of spreading pods.",
         "type": "object",
@@ -233,8 +256,9 @@ def _settings(chart: str, classes: list[str]) -> Schema:
     templates = [*(CHARTS / "common/templates").glob("*.tpl"), *(CHARTS / chart / "templates").glob("*.tpl")]
     taken = set(re.findall(r"TASKHUB_[A-Z_]+", "\n".join(path.read_text() for path in templates)))
     # The chart's ports and addresses are what Services and probes look for.
-    taken |= {"TASKHUB_API_HOST", "TASKHUB_API_PORT", "TASKHUB_METRICS_HOST"}
-    taken -= {"TASKHUB_REQUEST_DEADLINE_SECONDS"}  # only read by a check
+    taken |= {"TASKHUB_API_HOST", "TASKHUB_METRICS_HOST", "TASKHUB_WORKER_PROCESSES", "TASKHUB_JOB_QUEUES"}
+    # Only read there.
+    taken -= {"TASKHUB_REQUEST_DEADLINE_SECONDS", "TASKHUB_JOB_QUEUE_NAME"}
     properties: dict[str, Schema] = {}
     for name in classes:
         module, _, attribute = name.partition(":")

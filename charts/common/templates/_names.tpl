@@ -19,9 +19,6 @@ those about one workload also take `name`, `component` and `values` (the part of
 {{- define "common.selectorLabels" -}}
 app.kubernetes.io/name: {{ default (include "common.chartName" .) .component }}
 app.kubernetes.io/instance: {{ .root.Release.Name }}
-{{- with .queue }}
-taskhub.dev/queue: {{ . }}
-{{- end }}
 {{- end -}}
 
 {{- define "common.labels" -}}
