@@ -14,4 +14,6 @@ PLATFORM = (
     f"registry.k8s.io/metrics-server/metrics-server:{versions.METRICS_SERVER}",
     f"registry.k8s.io/networking/kube-network-policies:{versions.KUBE_NETWORK_POLICIES}",
 )
+# The node image: built here, or the one that this version of kind was released with.
 NODE = f"kindest/node:{versions.KUBERNETES}"
+UPSTREAM_NODE = "kindest/node:v1.37.0@sha256:a1ed56cfb0e7b93589bdf97c8cd566405a265939e3620fc4f5de89adff580ae5"

@@ -68,6 +68,9 @@ def _install() -> None:
                if shutil.which(command) is None]  # fmt: skip
     if missing:
         install_packages(*missing)
+    # Newer releases of Debian have the client in a package of its own.
+    if shutil.which("docker") is None:
+        install_packages("docker-cli")
     # Debian's runc is not on every PATH, and dockerd looks there.
     if shutil.which("runc") is None and not Path("/usr/sbin/runc").exists():
         install_packages("runc")

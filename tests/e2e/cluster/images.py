@@ -5,7 +5,7 @@ import ssl
 from functools import partial
 
 from taskhub_local.elasticsearch.distribution import cache_folder, ensure_distribution
-from tests.e2e.cluster import catalog, debian, engine, golang, maven, node_image, standins, versions
+from tests.e2e.cluster import apps, catalog, debian, engine, golang, maven, node_image, standins, tools, versions
 from tests.e2e.cluster.paths import cache
 from tests.e2e.cluster.progress import say
 from tests.e2e.cluster.standins import StandIn
@@ -14,7 +14,7 @@ from tests.e2e.cluster.store import locked
 
 _REGISTRIES = ("registry-1.docker.io", "registry.k8s.io", "docker.elastic.co")
 _PROBE_SECONDS = 5.0
-TOOLS = ("helm", "kubeconform", "helm-docs", "kind", "hk")
+TOOLS = ("helm", "kubeconform", "helm-docs", "kind", "kubectl")
 
 
 def registries_answer() -> bool:
@@ -41,9 +41,9 @@ def ensure_images() -> None:
 
 def pulled() -> list[Step]:
     """The steps that fetch the upstream images; the tools are built from Go modules all the same."""
-    images = (catalog.NODE, catalog.PYTHON, *catalog.BACKING, *catalog.PLATFORM)
+    images = (catalog.UPSTREAM_NODE, catalog.PYTHON, *catalog.BACKING, *catalog.PLATFORM)
     pulls = [Step(tag, partial(engine.docker, "pull", "--quiet", tag), partial(_has_image, tag)) for tag in images]
-    return [*(_program(name) for name in TOOLS), *pulls]
+    return [*(_tool(name) for name in TOOLS), *pulls, *_apps()]
 
 
 def built() -> list[Step]:
@@ -54,7 +54,9 @@ def built() -> list[Step]:
         Step("elasticmq jars", maven.elasticmq_jars, maven.ELASTICMQ.exists),
         Step("elasticsearch archive", ensure_distribution, _has_elasticsearch, seconds=60),
     ]
-    steps += [_stand_in(image) for image in (*standins.STAND_INS, *standins.NODE_PARTS)]
+    steps += [_stand_in(image) for image in standins.STAND_INS]
+    steps += _apps()
+    steps += [_stand_in(image) for image in standins.NODE_PARTS]
     steps.append(
         Step(catalog.NODE, node_image.build, node_image.is_built, needs=tuple(node_image.PARTS), seconds=45),
     )
@@ -64,6 +66,20 @@ def built() -> list[Step]:
 def _program(name: str) -> Step:
     program = golang.program(name)
     return Step(name, partial(golang.build, program), program.artefact.exists, Lane.COMPILE, seconds=program.seconds)
+
+
+def _tool(name: str) -> Step:
+    """A tool: nothing to do where one of the pinned version is on PATH."""
+    program = tools.program_of(name)
+    return Step(name, partial(tools.tool, name), partial(tools.is_there, name), Lane.COMPILE, seconds=program.seconds)
+
+
+def _apps() -> list[Step]:
+    """The applications' images, which need the base image only."""
+    return [
+        Step(image.name, image.ensure, partial(_has_image, image.tag), needs=(catalog.PYTHON,), seconds=60)
+        for image in apps.IMAGES.values()
+    ]
 
 
 def _debian(tag: str) -> Step:

@@ -36,7 +36,7 @@ def ensure_cluster() -> Kubectl:
             return kubectl
         say("removing the cluster: it was never finished, or made from another configuration or node image")
         remove()
-    say(f"creating the cluster: {_NODES} nodes, Kubernetes of {catalog.NODE}")
+    say(f"creating the cluster: {_NODES} nodes of {node_tag().split('@')[0]}")
     _create()
     if is_stand_in():
         say("laying the pod network")
@@ -71,7 +71,7 @@ def _create() -> None:
     configuration = _CONFIGURATION.read_text()
     if not is_stand_in():
         configuration = configuration.replace("disableDefaultCNI: true", "disableDefaultCNI: false")
-    command: list[str | Path] = [tool("kind"), "create", "cluster", "--name", NAME, "--image", catalog.NODE]
+    command: list[str | Path] = [tool("kind"), "create", "cluster", "--name", NAME, "--image", node_tag()]
     command += ["--kubeconfig", KUBECONFIG, "--config", "-", "--verbosity", "1"]
     run(command, stdin=configuration, log=_log(), timeout_seconds=600)
 
@@ -79,6 +79,11 @@ def _create() -> None:
 def is_stand_in() -> bool:
     """Whether the node image is built here: without kindnetd, but with the images of the platform and the backing."""
     return has_key(catalog.NODE, node_image.key())
+
+
+def node_tag() -> str:
+    """The node image that a cluster is made from."""
+    return catalog.NODE if is_stand_in() else catalog.UPSTREAM_NODE
 
 
 def _start_nodes() -> None:
@@ -116,7 +121,7 @@ def _answers(kubectl: Kubectl) -> bool:
 
 
 def _fingerprint() -> str:
-    image = docker("image", "inspect", "--format", "{{.Id}}", catalog.NODE).strip()
+    image = docker("image", "inspect", "--format", "{{.Id}}", node_tag()).strip()
     return hashlib.sha256(f"{image}\n{_CONFIGURATION.read_text()}".encode()).hexdigest()[:12]
 
 
