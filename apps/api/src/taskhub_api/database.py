@@ -5,10 +5,11 @@ from collections.abc import Callable
 from contextvars import ContextVar
 from typing import Any
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.util import greenlet_spawn
 
 from taskhub_api.freshness import check_at_checkout
 from taskhub_core.database.abort import DriverConnection, abort_driver
@@ -29,7 +30,7 @@ class _Attempt:
 
     __slots__ = ("abandoned", "committing", "driver", "engine", "unknown")
 
-    def __init__(self, engine: AsyncEngine) -> None:
+    def __init__(self, engine: Engine) -> None:
         self.engine = engine
         self.driver: DriverConnection | None = None
         """The connection that it uses, or last used."""
@@ -52,9 +53,11 @@ class Database:
     def __init__(self, settings: DatabaseSettings, *, deadline_seconds: float) -> None:
         options = engine_options(settings, application_name="taskhub-api") | {"pool_pre_ping": False}
         self.engine: AsyncEngine = create_async_engine(sqlalchemy_url(settings), **options)
-        self._readers = self.engine.execution_options(isolation_level="AUTOCOMMIT")
-        leave_read_only_servers(self.engine.sync_engine)
-        check_at_checkout(self.engine.sync_engine, before=_remember_connection)
+        # A whole unit runs in one greenlet, on the engine's synchronous face: each of its calls alone would take one.
+        self._writers = self.engine.sync_engine
+        self._readers = self._writers.execution_options(isolation_level="AUTOCOMMIT")
+        leave_read_only_servers(self._writers)
+        check_at_checkout(self._writers, before=_remember_connection)
         self._deadline_seconds = deadline_seconds
         self._backoff = Backoff()
         self._abandoned: set[asyncio.Task[Any]] = set()
@@ -70,7 +73,7 @@ class Database:
 
         Raises Unavailable at the deadline, OutcomeUnknown, and whatever `work` raises.
         """
-        return await self._within_deadline(work, recover, _Attempt(self.engine))
+        return await self._within_deadline(work, recover, _Attempt(self._writers))
 
     async def read[T](self, work: Callable[[Connection], T]) -> T:
         """Returns what `work` returned, which only reads: without a transaction, so without BEGIN and COMMIT.
@@ -142,22 +145,29 @@ class Database:
                 await asyncio.sleep(self._backoff.delay(failures))
 
     async def _look_up[T](self, recover: Callable[[Connection], T | None], attempt: _Attempt) -> T | None:
-        async with self._readers.connect() as connection:
-            found = await connection.run_sync(recover)
+        def look_up() -> T | None:
+            with self._readers.connect() as connection:
+                return recover(connection)
+
+        found = await greenlet_spawn(look_up)
         metrics.DATABASE_UNKNOWN_COMMITS.labels(found="done" if found is not None else "not done").inc()
         attempt.unknown = False
         return found
 
     async def _once[T](self, work: Callable[[Connection], T], attempt: _Attempt) -> T:
-        async with attempt.engine.connect() as connection:
-            attempt.stop_if_abandoned()  # it may have waited for the connection until nobody waited for it
-            result = await connection.run_sync(work)
-            if attempt.engine is self.engine:
-                attempt.stop_if_abandoned()
-                # Stays true: between the COMMIT and the end of the unit, too, nobody may say that nothing was changed.
-                attempt.committing = True
-                await connection.commit()
-        return result
+        def unit() -> T:
+            with attempt.engine.connect() as connection:
+                attempt.stop_if_abandoned()  # it may have waited for the connection until nobody waited for it
+                result = work(connection)
+                if attempt.engine is self._writers:
+                    attempt.stop_if_abandoned()
+                    # Stays true: between the COMMIT and the end of the unit, too, nobody may say that nothing was
+                    # changed.
+                    attempt.committing = True
+                    connection.commit()
+                return result
+
+        return await greenlet_spawn(unit)
 
     async def close(self) -> None:
         """Closes every connection."""
