@@ -14,7 +14,7 @@ from taskhub_api.database import Database
 from taskhub_api.problems import Problem
 from taskhub_api.security.keyring import Keyring
 from taskhub_core.database import idempotency
-from taskhub_core.database.idempotency import StoredAnswer
+from taskhub_core.database.idempotency import Kept, StoredAnswer
 from taskhub_core.errors import TaskHubError, Unavailable
 from taskhub_core.telemetry import metrics
 
@@ -88,23 +88,43 @@ class Writer:
             return (await self._database.run(work, recover=recover)).response()
         key, request = self._key, await self._described()
         fingerprint = self._keyring.mac(_FINGERPRINT, request)
-
-        def replay(connection: Connection) -> Response | None:
-            stored = idempotency.look_up(connection, account_id, key)
-            if stored is None:
-                return None
-            self._refuse_another(stored, request)
-            return _replayed(stored, rebuild)
+        replay = self._replay(account_id, key, request, rebuild)
 
         def once(connection: Connection) -> Response:
             replayed = replay(connection)
             if replayed is not None:
                 return replayed
             answer = work(connection)
-            if not idempotency.store(connection, account_id, key, _stored(answer, fingerprint)):
+            if not idempotency.store(connection, Kept(account_id, key, _stored(answer, fingerprint))):
                 raise _KeyTaken
             return answer.response()
 
+        return await self._once(once, replay)
+
+    async def commit_known(
+        self, answer: Answer, effect: Callable[[Connection, Kept | None], bool], *, account_id: uuid.UUID
+    ) -> Response:
+        """As `commit`, for work whose answer is known before it is done, so that both can be one statement.
+
+        `effect` does the work and stores the answer that it is given. It returns False, and does nothing, when the key
+        is taken.
+        """
+        if self._key is None:
+            await self._database.run(lambda connection: effect(connection, None))
+            return answer.response()
+        request = await self._described()
+        kept = Kept(account_id, self._key, _stored(answer, self._keyring.mac(_FINGERPRINT, request)))
+
+        def once(connection: Connection) -> Response:
+            if not effect(connection, kept):
+                raise _KeyTaken
+            return answer.response()
+
+        return await self._once(once, self._replay(account_id, self._key, request, None))
+
+    async def _once(
+        self, once: Callable[[Connection], Response], replay: Callable[[Connection], Response | None]
+    ) -> Response:
         try:
             return await self._database.run(once, recover=replay)
         except (_KeyTaken, TaskHubError) as error:
@@ -116,6 +136,18 @@ class Writer:
                 raise
             return replayed
 
+    def _replay(
+        self, account_id: uuid.UUID, key: str, request: bytes, rebuild: Rebuild | None
+    ) -> Callable[[Connection], Response | None]:
+        def replay(connection: Connection) -> Response | None:
+            stored = idempotency.look_up(connection, account_id, key)
+            if stored is None:
+                return None
+            self._refuse_another(stored, request)
+            return _replayed(stored, rebuild)
+
+        return replay
+
     async def act(self, action: Callable[[], Awaitable[Answer]], *, account_id: uuid.UUID) -> Response:
         """As `commit`, for an effect outside PostgreSQL: a repeated request gets the first one's answer.
 
@@ -124,16 +156,7 @@ class Writer:
         key = self._key
         if key is None:
             return (await action()).response()
-        request = await self._described()
-
-        def replay(connection: Connection) -> Response | None:
-            stored = idempotency.look_up(connection, account_id, key)
-            if stored is None:
-                return None
-            self._refuse_another(stored, request)
-            return _replayed(stored, None)
-
-        replayed = await self._database.read(replay)
+        replayed = await self._database.read(self._replay(account_id, key, await self._described(), None))
         if replayed is not None:
             return replayed
         answer = await action()
@@ -148,7 +171,8 @@ class Writer:
 
     async def _described(self) -> bytes:
         request = self._request
-        return f"{request.method} {request.url.path}?{request.url.query}\n".encode() + await request.body()
+        target = f"{request.method} {request.scope['path']}?{request.scope['query_string'].decode('latin-1')}\n"
+        return target.encode() + await request.body()
 
 
 def _stored(answer: Answer, fingerprint: bytes) -> StoredAnswer:

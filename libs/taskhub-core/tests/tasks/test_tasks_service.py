@@ -8,11 +8,13 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection, Engine, text
 
+from taskhub_core.database.idempotency import Kept, StoredAnswer, look_up
 from taskhub_core.errors import Conflict, NotFound, VersionMismatch
 from taskhub_core.tasks import service
 from taskhub_core.tasks.formats.draft import TaskDraft
 from taskhub_core.tasks.listing import Sort, TaskFilter, list_tasks
 from taskhub_core.tasks.service import NewTask, TaskPatch, Upserted
+from taskhub_core.tasks.status import TaskStatus
 from taskhub_core.tasks.task import Task
 
 
@@ -40,6 +42,53 @@ def test_of_simultaneous_writers_of_one_version_one_wins(engine: Engine, account
     for thread in threads:
         thread.join()
     assert sorted(outcomes) == ["at 2"] * 5 + ["written"]
+
+
+def _stored(engine: Engine) -> list[Any]:
+    """Every task and every event, without what differs from run to run."""
+    with engine.connect() as connection:
+        tasks = connection.execute(text("SELECT to_jsonb(tasks) - 'id' - 'created_at' - 'updated_at' FROM tasks"))
+        events = connection.execute(
+            text(
+                "SELECT message - '{event_id,subject_id,occurred_at}'::text[] #- '{data,id}' "
+                "#- '{data,created_at}' #- '{data,updated_at}' FROM outbox"
+            )
+        )
+        jobs = connection.execute(text("SELECT kind, run_at FROM jobs"))
+        return [*tasks.scalars(), *events.scalars(), *(tuple(job) for job in jobs)]
+
+
+def test_one_statement_stores_what_several_do(engine: Engine, account_id: uuid.UUID) -> None:
+    due_at = datetime.now(UTC).replace(microsecond=0) + timedelta(days=1)
+    draft = TaskDraft(
+        "Plant “trees” \\ %s", "two\nlines", TaskStatus.IN_PROGRESS, 4, due_at=due_at, tags=("a", 'b"'), external_id="e"
+    )
+    new = NewTask(draft, remind=True)
+    with engine.begin() as connection:
+        service.create(connection, account_id, [new])
+    by_several = _stored(engine)
+    with engine.begin() as connection:
+        connection.execute(text("TRUNCATE tasks, outbox, jobs CASCADE"))
+        creation = service.prepare(account_id, new)
+        assert service.create_one(connection, creation, None)
+        assert service.get(connection, account_id, creation.task.id) == creation.task
+    assert _stored(engine) == by_several
+    assert len(by_several) == 3
+    with engine.begin() as connection, pytest.raises(Conflict):
+        service.create_one(connection, service.prepare(account_id, NewTask(draft)), None)
+
+
+def test_a_task_under_a_key_that_is_taken_is_not_stored(engine: Engine, account_id: uuid.UUID) -> None:
+    answers = [StoredAnswer(b"f", 201, {"ETag": '"1"'}, body) for body in (b"first", b"second")]
+    for number, answer in enumerate(answers):
+        with engine.begin() as connection:
+            draft = TaskDraft("x", due_at=datetime.now(UTC) + timedelta(days=1), external_id="the same")
+            creation = service.prepare(account_id, NewTask(draft, remind=True))
+            stored = service.create_one(connection, creation, Kept(account_id, "key", answer))
+            assert stored is (number == 0)
+    assert len(_stored(engine)) == 3
+    with engine.connect() as connection:
+        assert look_up(connection, account_id, "key") == answers[0]
 
 
 def test_the_time_of_a_change_never_goes_back(engine: Engine, account_id: uuid.UUID) -> None:

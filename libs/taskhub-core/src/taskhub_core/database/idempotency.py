@@ -36,14 +36,34 @@ class StoredAnswer:
     body: bytes
 
 
-_LOOK_UP = text("SELECT fingerprint, status, headers, body FROM idempotency_keys WHERE scope = :scope AND key = :key")
-_STORE = text(
-    """
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """An answer, and the key that it is to be stored under."""
+
+    scope: uuid.UUID
+    key: str
+    answer: StoredAnswer
+
+    def parameters(self) -> dict[str, Any]:
+        """The parameters of STORE."""
+        return {
+            "scope": self.scope,
+            "key": self.key,
+            "fingerprint": self.answer.fingerprint,
+            "status": self.answer.status,
+            "headers": to_json(self.answer.headers),
+            "body": self.answer.body,
+        }
+
+
+STORE = """
     INSERT INTO idempotency_keys (scope, key, fingerprint, status, headers, body)
-    VALUES (:scope, :key, :fingerprint, :status, CAST(:headers AS jsonb), :body)
+    VALUES (%(scope)s, %(key)s, %(fingerprint)s, %(status)s, CAST(%(headers)s AS jsonb), %(body)s)
     ON CONFLICT DO NOTHING
-    """
-)
+"""
+"""For the driver (exec_driver_sql), and to be part of a statement that does the rest of the work, too."""
+
+_LOOK_UP = text("SELECT fingerprint, status, headers, body FROM idempotency_keys WHERE scope = :scope AND key = :key")
 _PURGE = text(
     """
     DELETE FROM idempotency_keys WHERE ctid = ANY (ARRAY(
@@ -58,23 +78,12 @@ def look_up(connection: Connection, scope: uuid.UUID, key: str) -> StoredAnswer 
     return None if row is None else StoredAnswer(bytes(row.fingerprint), row.status, row.headers, bytes(row.body))
 
 
-def store(connection: Connection, scope: uuid.UUID, key: str, answer: StoredAnswer) -> bool:
+def store(connection: Connection, kept: Kept) -> bool:
     """Stores the answer; False when another request with this key committed first: roll back, replay its answer.
 
     A concurrent request with the same key waits here for the first one's end, at most lock_timeout.
     """
-    result = connection.execute(
-        _STORE,
-        {
-            "scope": scope,
-            "key": key,
-            "fingerprint": answer.fingerprint,
-            "status": answer.status,
-            "headers": to_json(answer.headers),
-            "body": answer.body,
-        },
-    )
-    return result.rowcount == 1
+    return connection.exec_driver_sql(STORE, kept.parameters()).rowcount == 1
 
 
 def purge(connection: Connection, *, limit: int) -> int:

@@ -14,7 +14,7 @@ from taskhub_core.ids import new_id
 from taskhub_core.jobs.announce import job_ended
 from taskhub_core.jobs.registry import registry
 from taskhub_core.jobs.states import TERMINAL, JobState
-from taskhub_core.jobs.submit import NewJob, submit
+from taskhub_core.jobs.submit import NewJob, submit_one
 
 COLUMNS = """
     id, account_id, kind, state, priority, run_at, args, context, attempt, attempt - returned AS tries, max_attempts,
@@ -78,6 +78,38 @@ def get(connection: Connection, job_id: uuid.UUID, *, account_id: uuid.UUID | No
     if row is None:
         raise NotFound(f"There is no job {job_id}.")
     return job_of(row)
+
+
+def submit_and_get(connection: Connection, new: NewJob) -> Job:
+    """Submits the job and returns it as it is: usually as it was submitted, without asking for it again.
+
+    Raises Conflict when its id was used for another job, and UnknownKind.
+    """
+    accepted = submit_one(connection, new)
+    if accepted is None:
+        return get(connection, new.id, account_id=new.account_id)
+    return Job(
+        id=new.id,
+        account_id=new.account_id,
+        kind=new.kind,
+        state=JobState(accepted.state),
+        priority=new.priority,
+        run_at=accepted.run_at,
+        args=new.args,
+        context=accepted.context,
+        attempt=0,
+        tries=0,
+        max_attempts=accepted.max_attempts,
+        worker=None,
+        cancel_requested_at=None,
+        progress=None,
+        result=None,
+        error=None,
+        retry_of=new.retry_of,
+        created_at=accepted.created_at,
+        started_at=None,
+        finished_at=None,
+    )
 
 
 # Keyset pages on ix_jobs_account_id_created_at_id: no OFFSET, so a deep page costs what the first one costs.
@@ -191,5 +223,4 @@ def retry(
         priority=dead.priority,
         retry_of=dead.id,
     )
-    submit(connection, [again])
-    return get(connection, again.id, account_id=account_id)
+    return submit_and_get(connection, again)

@@ -12,7 +12,7 @@ from sqlalchemy import Connection, text
 
 from taskhub_core.errors import Conflict
 from taskhub_core.ids import new_id
-from taskhub_core.jobs.notify import wake_dispatcher
+from taskhub_core.jobs.notify import CHANNEL, wake_dispatcher
 from taskhub_core.jobs.registry import registry
 from taskhub_core.telemetry.context import outgoing
 
@@ -54,6 +54,22 @@ _INSERT = text(
     RETURNING id
     """
 )
+# The same for one job, in one round trip: most submissions are one job, and a client waits for its answer.
+_INSERT_ONE = f"""
+    WITH new AS (
+        INSERT INTO jobs
+            (id, account_id, kind, state, priority, run_at, args, fingerprint, context, max_attempts, retry_of)
+        VALUES (
+            %(id)s, %(account_id)s, %(kind)s,
+            CASE WHEN CAST(%(run_at)s AS timestamptz) > now() THEN 'scheduled' ELSE 'queued' END,
+            %(priority)s, greatest(CAST(%(run_at)s AS timestamptz), now()), CAST(%(args)s AS jsonb), %(fingerprint)s,
+            CAST(%(context)s AS jsonb), %(max_attempts)s, %(retry_of)s
+        )
+        ON CONFLICT (id) DO NOTHING
+        RETURNING state, run_at, created_at
+    )
+    SELECT state, run_at, created_at, pg_notify('{CHANNEL}', '') FROM new
+"""  # noqa: S608 - a constant
 _EXISTING = text("SELECT id, account_id, fingerprint FROM jobs WHERE id = ANY (CAST(:ids AS uuid[]))")
 
 
@@ -85,6 +101,41 @@ def submit(connection: Connection, new_jobs: Sequence[NewJob]) -> set[uuid.UUID]
     if inserted:
         wake_dispatcher(connection)
     return inserted
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """A job that was new, with what PostgreSQL and the registry added to it."""
+
+    state: str
+    run_at: datetime
+    created_at: datetime
+    max_attempts: int
+    context: dict[str, str]
+
+
+def submit_one(connection: Connection, job: NewJob) -> Accepted | None:
+    """As `submit`, for one job. None when it was submitted before with the same body."""
+    max_attempts, context = registry.get(job.kind).retry.max_attempts, outgoing()
+    row = connection.exec_driver_sql(
+        _INSERT_ONE,
+        {
+            "id": job.id,
+            "account_id": job.account_id,
+            "kind": job.kind,
+            "priority": job.priority,
+            "run_at": job.run_at,
+            "args": orjson.dumps(job.args).decode(),
+            "fingerprint": job.fingerprint(),
+            "max_attempts": max_attempts,
+            "retry_of": job.retry_of,
+            "context": orjson.dumps(context).decode(),
+        },
+    ).one_or_none()
+    if row is None:
+        _refuse_reused_ids(connection, [job])
+        return None
+    return Accepted(row.state, row.run_at, row.created_at, max_attempts, context)
 
 
 def _refuse_reused_ids(connection: Connection, repeated: Sequence[NewJob]) -> None:

@@ -1,7 +1,8 @@
 """What can be done with tasks. Each change commits with the event that tells of it, and with its reminder."""
 
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -11,6 +12,7 @@ from sqlalchemy import Connection, text
 from sqlalchemy.exc import IntegrityError
 
 from taskhub_core.database.failures import constraint_name
+from taskhub_core.database.idempotency import STORE, Kept
 from taskhub_core.errors import Conflict, NotFound, VersionMismatch
 from taskhub_core.events import outbox
 from taskhub_core.events.schema import TASK_CREATED, TASK_DELETED, TASK_UPDATED, Event, event
@@ -51,14 +53,70 @@ def create(connection: Connection, account_id: uuid.UUID, new_tasks: Sequence[Ne
     now = datetime.now(UTC)
     created = [_task(account_id, new, now) for new in new_tasks]
     rows = orjson.dumps([task.as_document() for task in created]).decode()
-    try:
+    with _conflicts_named():
         connection.execute(_INSERT, {"account_id": account_id, "rows": rows})
+    record_changes(connection, [(TASK_CREATED, task) for task in created])
+    return created
+
+
+@contextmanager
+def _conflicts_named() -> Iterator[None]:
+    try:
+        yield
     except IntegrityError as error:
         if constraint_name(error) != "uq_tasks_account_id_external_id":
             raise
         raise Conflict("Another task has one of these external ids.") from error
-    record_changes(connection, [(TASK_CREATED, task) for task in created])
-    return created
+
+
+@dataclass(frozen=True, slots=True)
+class Creation:
+    """A task that is ready to be stored, and the event of it. PostgreSQL adds nothing to them."""
+
+    task: Task
+    event: Event
+
+
+def prepare(account_id: uuid.UUID, new: NewTask) -> Creation:
+    """The task as it will be stored."""
+    task = _task(account_id, new, datetime.now(UTC))
+    return Creation(task, _event(TASK_CREATED, task))
+
+
+# The event holds the whole task, so it is the only parameter, and one round trip stores both (and the answer).
+_CREATE = """
+    stored AS (
+        INSERT INTO tasks (id, account_id, title, notes, status, priority, due_at, remind, tags, external_id,
+                           created_at, updated_at, completed_at)
+        SELECT new.id, CAST(event ->> 'account_id' AS uuid), title, notes, status, priority, due_at, remind, tags,
+               external_id, created_at, updated_at, completed_at
+        FROM created, jsonb_to_record(event -> 'data') AS new (
+            id uuid, title text, notes text, status text, priority smallint, due_at timestamptz, remind boolean,
+            tags text[], external_id text, created_at timestamptz, updated_at timestamptz, completed_at timestamptz)
+    )
+    INSERT INTO outbox (id, message) SELECT CAST(event ->> 'event_id' AS uuid), event FROM created
+"""
+_CREATE_ONE = f"WITH created AS (SELECT CAST(%(event)s AS jsonb) AS event), {_CREATE}"
+_CREATE_ONE_KEPT = f"""
+    WITH kept AS ({STORE} RETURNING 1), created AS (SELECT CAST(%(event)s AS jsonb) AS event FROM kept), {_CREATE}
+"""  # noqa: S608 - constants
+
+
+def create_one(connection: Connection, creation: Creation, kept: Kept | None) -> bool:
+    """Stores the task and its event, and the answer to keep under a key, in one statement.
+
+    False, and nothing is stored, when the key was taken. Raises Conflict when the external id is taken.
+    """
+    parameters = {"event": orjson.dumps(creation.event.__dict__).decode()}
+    with _conflicts_named():
+        if kept is None:
+            result = connection.exec_driver_sql(_CREATE_ONE, parameters)
+        else:
+            result = connection.exec_driver_sql(_CREATE_ONE_KEPT, {**parameters, **kept.parameters()})
+    stored = result.rowcount == 1
+    if stored:
+        _remind(connection, [creation.task])
+    return stored
 
 
 def _task(account_id: uuid.UUID, new: NewTask, now: datetime) -> Task:
@@ -233,7 +291,11 @@ _VERBS = {TASK_CREATED: "Created", TASK_UPDATED: "Changed", TASK_DELETED: "Delet
 def record_changes(connection: Connection, changes: Sequence[tuple[str, Task]]) -> None:
     """Adds the events of the changes to the outbox and submits the reminders that they call for."""
     outbox.add(connection, [_event(type_, task) for type_, task in changes])
-    submit(connection, [_reminder(task) for type_, task in changes if type_ != TASK_DELETED and _wants_reminder(task)])
+    _remind(connection, [task for type_, task in changes if type_ != TASK_DELETED])
+
+
+def _remind(connection: Connection, tasks: Iterable[Task]) -> None:
+    submit(connection, [_reminder(task) for task in tasks if _wants_reminder(task)])
 
 
 def _event(type_: str, task: Task) -> Event:
