@@ -18,7 +18,7 @@ from taskhub_api.middleware.methods import MethodsMiddleware
 from taskhub_api.middleware.shedding import SheddingMiddleware
 from taskhub_api.middleware.story import StoryMiddleware
 from taskhub_api.middleware.text_guard import TextGuardMiddleware
-from taskhub_api.routes import ROUTERS
+from taskhub_api.routes import ROUTERS, SHORTCUTS
 from taskhub_api.routes.documented import document
 from taskhub_api.security.access_tokens import AccessTokens
 from taskhub_api.security.keyring import Keyring
@@ -26,6 +26,7 @@ from taskhub_api.security.passwords import Passwords
 from taskhub_api.security.rate_limits import RateLimits
 from taskhub_api.security.refresh_tokens import RefreshTokens
 from taskhub_api.settings import ApiSettings
+from taskhub_api.shortcuts import ShortcutMiddleware
 from taskhub_core.files import service as files
 from taskhub_core.jobs.registry import registry
 from taskhub_core.search.service import SearchService
@@ -72,6 +73,7 @@ def create_app(settings: ApiSettings) -> FastAPI:
         lifespan=lifespan,
         redirect_slashes=False,  # a redirect would name whatever host the client claims to have asked
         license_info={"name": "Apache 2.0", "identifier": "Apache-2.0"},
+        telemetry={"tracing": False, "metrics": False, "logs": False},  # middleware/story.py has the request's span
     )
     app.state.settings = settings
     app.state.started = app.state.draining = False
@@ -85,6 +87,12 @@ def create_app(settings: ApiSettings) -> FastAPI:
     for router in ROUTERS:
         app.include_router(router)
     # The last one added is the outermost (middleware/__init__.py has the order).
+    app.add_middleware(
+        ShortcutMiddleware,
+        application=app,
+        routes=[route for router in ROUTERS for route in router.routes],
+        shortcuts=SHORTCUTS,
+    )
     app.add_middleware(MethodsMiddleware, application=app)
     app.add_middleware(TextGuardMiddleware, file_paths=FILE_PATHS)
     app.add_middleware(
@@ -96,5 +104,5 @@ def create_app(settings: ApiSettings) -> FastAPI:
     app.add_middleware(MediaTypeMiddleware, file_paths=FILE_PATHS)
     app.add_middleware(DeadlineMiddleware, seconds=settings.request_deadline_seconds)
     app.add_middleware(SheddingMiddleware, limit=settings.max_requests_in_progress)
-    app.add_middleware(StoryMiddleware)
+    app.add_middleware(StoryMiddleware, tracing=settings.otel_endpoint is not None)
     return app

@@ -1,10 +1,9 @@
 """The largest body a request may have; files may be larger than JSON."""
 
-from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from taskhub_api.middleware.sending import send_problem
+from taskhub_api.middleware.sending import header, send_problem
 from taskhub_api.problems import Problem
 
 _LENGTH_DIGITS = 18
@@ -25,7 +24,7 @@ class BodyLimitMiddleware:
             await self._app(scope, receive, send)
             return
         limit = self._file_limit_bytes if scope["path"] in self._file_paths else self._limit_bytes
-        declared = Headers(scope=scope).get("content-length", "0")
+        declared = header(scope, b"content-length") or "0"
         if not declared.isascii() or not declared.isdigit() or len(declared) > _LENGTH_DIGITS:
             await send_problem(Problem("bad-request", "Content-Length is not a number."), scope, receive, send)
             return

@@ -1,9 +1,8 @@
 """Bodies are JSON, except where files are uploaded: anything else is refused before it is read."""
 
-from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from taskhub_api.middleware.sending import has_body, send_problem
+from taskhub_api.middleware.sending import has_body, header, send_problem
 from taskhub_api.problems import Problem
 
 _JSON = frozenset({"application/json", "application/merge-patch+json"})
@@ -19,8 +18,8 @@ class MediaTypeMiddleware:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handles one request, unless its body is of the wrong type."""
         if scope["type"] == "http" and scope["path"] not in self._file_paths:
-            media_type = Headers(scope=scope).get("content-type", "").partition(";")[0].strip().lower()
-            if has_body(scope) and media_type not in _JSON:
+            media_type = (header(scope, b"content-type") or "").partition(";")[0].strip().lower()
+            if media_type not in _JSON and has_body(scope):
                 detail = f"The body is {media_type or 'of no type'}; send application/json."
                 await send_problem(Problem("unsupported-media-type", detail), scope, receive, send)
                 return

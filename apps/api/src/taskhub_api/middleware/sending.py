@@ -1,15 +1,21 @@
 """Answering with a problem from a middleware, where there is no route yet."""
 
-from starlette.datastructures import Headers
 from starlette.types import Receive, Scope, Send
 
 from taskhub_api.problems import Problem, problem_response
 
 
+def header(scope: Scope, name: bytes) -> str | None:
+    """The first header of that name (in lower case, as the server hands them over), or None."""
+    for found, value in scope["headers"]:
+        if found == name:
+            return bytes(value).decode("latin-1")
+    return None
+
+
 def has_body(scope: Scope) -> bool:
     """Whether the request announces a body."""
-    headers = Headers(scope=scope)
-    return headers.get("content-length", "0") != "0" or "transfer-encoding" in headers
+    return (header(scope, b"content-length") or "0") != "0" or header(scope, b"transfer-encoding") is not None
 
 
 async def send_problem(problem: Problem, scope: Scope, receive: Receive, send: Send) -> None:

@@ -3,16 +3,18 @@
 import re
 import time
 import uuid
+from functools import lru_cache
 
 import structlog
 from opentelemetry import propagate, trace
-from starlette.datastructures import Headers, MutableHeaders
+from prometheus_client import Counter, Histogram
+from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from taskhub_api.middleware.sending import send_problem
+from taskhub_api.middleware.sending import header, send_problem
 from taskhub_api.problems import Problem
 from taskhub_core.telemetry import metrics
-from taskhub_core.telemetry.context import bound
+from taskhub_core.telemetry.context import bind, bound
 
 log = structlog.get_logger("taskhub_api.requests")
 _ACCEPTED_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
@@ -22,25 +24,29 @@ _QUIET = frozenset({"/livez", "/readyz", "/startupz"})
 class StoryMiddleware:
     """Every log line of a request, and of the jobs and events it causes, carries the id that is set here."""
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, *, tracing: bool) -> None:
+        """`tracing`: whether spans go anywhere; otherwise only the requests that belong to a trace already have one."""
         self._app = app
+        self._tracing = tracing
         self._tracer = trace.get_tracer("taskhub_api")
+        self._log = log.bind()  # once, not with every line
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handles one request."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        headers = Headers(scope=scope)
-        request_id = headers.get("x-request-id", "")
+        request_id = header(scope, b"x-request-id") or ""
         if not _ACCEPTED_ID.fullmatch(request_id):
             request_id = uuid.uuid4().hex
         scope.setdefault("state", {})["request_id"] = request_id
-        carrier = {name: value for name in ("traceparent", "tracestate") if (value := headers.get(name))}
-        with (
-            bound(request_id=request_id),
-            self._tracer.start_as_current_span(f"{scope['method']}", context=propagate.extract(carrier)) as span,
-        ):
+        traceparent = header(scope, b"traceparent")
+        bind(request_id=request_id)  # to the end of the request: the server runs each in a context of its own
+        if not self._tracing and traceparent is None:
+            await self._answer(scope, receive, send, request_id, trace.INVALID_SPAN)
+            return
+        carrier = {"traceparent": traceparent or "", "tracestate": header(scope, b"tracestate") or ""}
+        with self._tracer.start_as_current_span(f"{scope['method']}", context=propagate.extract(carrier)) as span:
             span_context = span.get_span_context()
             with bound(**({"trace_id": f"{span_context.trace_id:032x}"} if span_context.is_valid else {})):
                 await self._answer(scope, receive, send, request_id, span)
@@ -53,16 +59,16 @@ class StoryMiddleware:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                headers = MutableHeaders(scope=message)
-                headers["X-Request-Id"] = request_id
-                headers.update(scope["state"].get("answer_headers", {}))
+                message["headers"] = [*message.get("headers", ()), (b"x-request-id", request_id.encode())]
+                if "answer_headers" in scope["state"]:
+                    MutableHeaders(scope=message).update(scope["state"]["answer_headers"])
             await send(message)
 
         metrics.REQUESTS_IN_PROGRESS.inc()
         try:
             await self._app(scope, receive, send_with_id)
         except Exception:
-            log.exception("request failed", method=scope["method"], route=_route(scope))
+            self._log.exception("request failed", method=scope["method"], route=_route(scope))
             if status:
                 raise  # too late for another answer: the server cuts the connection
             await send_problem(
@@ -72,12 +78,23 @@ class StoryMiddleware:
             metrics.REQUESTS_IN_PROGRESS.dec()
             elapsed = time.perf_counter() - started
             route, method = _route(scope), scope["method"]
-            span.update_name(f"{method} {route}")
-            span.set_attribute("http.response.status_code", status)
+            if span.is_recording():
+                span.update_name(f"{method} {route}")
+                span.set_attribute("http.response.status_code", status)
             if scope["path"] not in _QUIET:
-                metrics.REQUESTS.labels(method=_method(method), route=route, status=str(status or 499)).inc()
-                metrics.REQUEST_SECONDS.labels(method=_method(method), route=route).observe(elapsed)
-                log.info("request", method=method, route=route, status=status or 499, seconds=round(elapsed, 5))
+                answered, seconds = _counters(_method(method), route, status or 499)
+                answered.inc()
+                seconds.observe(elapsed)
+                self._log.info("request", method=method, route=route, status=status or 499, seconds=round(elapsed, 5))
+
+
+@lru_cache(maxsize=1_024)
+def _counters(method: str, route: str, status: int) -> tuple[Counter, Histogram]:
+    """The metrics with these labels: finding them costs more than counting."""
+    return (
+        metrics.REQUESTS.labels(method=method, route=route, status=str(status)),
+        metrics.REQUEST_SECONDS.labels(method=method, route=route),
+    )
 
 
 def _route(scope: Scope) -> str:

@@ -3,8 +3,9 @@
 import re
 
 import orjson
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
+from taskhub_api.middleware.receiving import given_again, read_body
 from taskhub_api.middleware.sending import has_body, send_problem
 from taskhub_api.problems import Problem
 
@@ -34,39 +35,14 @@ class TextGuardMiddleware:
         if scope["path"] in self._file_paths or not has_body(scope):
             await self._app(scope, receive, send)
             return
-        body = await _read(receive)
+        body = await read_body(receive)
         if body is None:
             return  # the client went away before it had sent everything
         found = _problem(body)
         if found is not None:
             await send_problem(found, scope, receive, send)
             return
-        await self._app(scope, _again(body, receive), send)
-
-
-async def _read(receive: Receive) -> bytes | None:
-    chunks = []
-    while True:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            return None
-        chunks.append(message.get("body", b""))
-        if not message.get("more_body", False):
-            return b"".join(chunks)
-
-
-def _again(body: bytes, receive: Receive) -> Receive:
-    """A receive that begins with the body, and then goes on as before (a disconnect)."""
-    given = False
-
-    async def receive_again() -> Message:
-        nonlocal given
-        if given:
-            return await receive()
-        given = True
-        return {"type": "http.request", "body": body, "more_body": False}
-
-    return receive_again
+        await self._app(scope, given_again(body, receive), send)
 
 
 def _problem(body: bytes) -> Problem | None:

@@ -38,3 +38,6 @@ ROUTERS = (
     operator_dlq.router,
     operator_index.router,
 )
+
+SHORTCUTS = (*tasks.SHORTCUTS, *jobs.SHORTCUTS)
+"""Operations that most requests are: they do not pass through the router (shortcuts.py)."""

@@ -3,11 +3,12 @@
 import uuid
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Query, Request, Response
 from sqlalchemy import Connection
 
 from taskhub_api.answers import Answer, Write, repeat, to_json
 from taskhub_api.cursors import next_cursor, read_cursor
+from taskhub_api.database import Database
 from taskhub_api.dependencies import CurrentCaller, Cursor, Db, Limit
 from taskhub_api.job_arguments import check_arguments
 from taskhub_api.problems import Problem
@@ -22,13 +23,14 @@ from taskhub_api.routes.job_models import (
     job_document,
 )
 from taskhub_api.security.access_tokens import Caller
+from taskhub_api.shortcuts import Creates, Reads, Shortcut
 from taskhub_core.accounts.models import Role
 from taskhub_core.ids import new_id
 from taskhub_core.jobs import service
 from taskhub_core.jobs.registry import registry
 from taskhub_core.jobs.service import Job
 from taskhub_core.jobs.states import JobState
-from taskhub_core.jobs.submit import NewJob, submit
+from taskhub_core.jobs.submit import NewJob
 
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
 
@@ -71,8 +73,7 @@ async def submit_job(body: JobIn, caller: CurrentCaller, write: Write) -> Respon
     new = new_job(body, caller)
 
     def work(connection: Connection) -> Answer:
-        submit(connection, [new])
-        return accepted(service.get(connection, new.id, account_id=caller.account_id))
+        return accepted(service.submit_and_get(connection, new))
 
     return await write.commit(work, account_id=caller.account_id, recover=repeat)
 
@@ -103,8 +104,9 @@ async def list_jobs(
 
 
 @router.get("/{job_id}", response_model=JobOut, responses=problems(401, 404), summary="Get a job")
-async def get_job(job_id: uuid.UUID, caller: CurrentCaller, database: Db) -> Response:
+async def get_job(job_id: uuid.UUID, caller: CurrentCaller, request: Request) -> Response:
     """The job as it is now."""
+    database: Database = request.app.state.database
     job = await database.read(lambda connection: service.get(connection, job_id, account_id=caller.account_id))
     return Answer(200, job_document(job)).response()
 
@@ -160,3 +162,6 @@ async def retry_job(job_id: uuid.UUID, caller: CurrentCaller, write: Write) -> R
         return accepted(service.retry(connection, job_id, account_id=caller.account_id, new_job_id=again))
 
     return await write.commit(work, account_id=caller.account_id, recover=repeat)
+
+
+SHORTCUTS: tuple[Shortcut, ...] = (Creates(JobIn, submit_job), Reads(get_job))

@@ -9,9 +9,11 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from sqlalchemy import Connection
 
 from taskhub_api.answers import Answer, Write, to_json
+from taskhub_api.database import Database
 from taskhub_api.dependencies import CurrentCaller, Cursor, Db, ExpectedVersion, Limit, etag
 from taskhub_api.fields import Timestamp
 from taskhub_api.routes.documented import problems
+from taskhub_api.shortcuts import Creates, Reads, Shortcut
 from taskhub_core.errors import Unavailable
 from taskhub_core.search.service import SearchService
 from taskhub_core.tasks import service
@@ -148,13 +150,12 @@ def _single(status: int, task: Task, **headers: str) -> Answer:
 )
 async def create_task(body: TaskIn, caller: CurrentCaller, write: Write) -> Response:
     """Creates a task. A reminder, if wanted, is scheduled with it."""
-    new = body.new_task()
-
-    def work(connection: Connection) -> Answer:
-        (task,) = service.create(connection, caller.account_id, [new])
-        return _single(201, task, Location=f"/v1/tasks/{task.id}")
-
-    return await write.commit(work, account_id=caller.account_id)
+    creation = service.prepare(caller.account_id, body.new_task())
+    return await write.commit_known(
+        _single(201, creation.task, Location=f"/v1/tasks/{creation.task.id}"),
+        lambda connection, kept: service.create_one(connection, creation, kept),
+        account_id=caller.account_id,
+    )
 
 
 @router.post(
@@ -212,8 +213,9 @@ _STALE = {
 @router.get(
     "/{task_id:uuid}", response_model=TaskOut, responses={200: _STALE, **problems(401, 404)}, summary="Get a task"
 )
-async def get_task(task_id: uuid.UUID, caller: CurrentCaller, database: Db, request: Request) -> Response:
+async def get_task(task_id: uuid.UUID, caller: CurrentCaller, request: Request) -> Response:
     """The task, with its version as ETag. While PostgreSQL is away the search index answers (`TaskHub-Stale: true`)."""
+    database: Database = request.app.state.database
     try:
         task = await database.read(lambda connection: service.get(connection, caller.account_id, task_id))
     except Unavailable:
@@ -252,3 +254,6 @@ async def delete_task(task_id: uuid.UUID, caller: CurrentCaller, expected: Expec
         return Answer(204)
 
     return await write.commit(work, account_id=caller.account_id)
+
+
+SHORTCUTS: tuple[Shortcut, ...] = (Creates(TaskIn, create_task), Reads(get_task))
