@@ -20,6 +20,10 @@ for app in apps/*/; do
     "${compile[@]}" --constraint requirements/dev.txt "$app/pyproject.toml" -o "requirements/$name.txt" >/dev/null
 done
 
+# What every image has, so that Docker installs it once for all.
+echo "requirements/core.txt"
+"${compile[@]}" --constraint requirements/dev.txt libs/taskhub-core/pyproject.toml -o requirements/core.txt >/dev/null
+
 # What builds our own wheels inside the images, so that nothing unpinned takes part in a build.
 echo "requirements/build.txt"
 echo "hatchling>=1.27" | "${compile[@]}" --constraint requirements/dev.txt - -o requirements/build.txt >/dev/null
