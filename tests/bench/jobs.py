@@ -39,12 +39,12 @@ def _account(url: str) -> uuid.UUID:
     return account
 
 
-def _submit(url: str, account: uuid.UUID, count: int) -> None:
+def _submit(url: str, account: uuid.UUID, count: int, kind: str) -> None:
     registry.load(("tests.bench.kinds",))
     engine = create_engine(make_url(url).set(drivername="postgresql+psycopg"))
     for _ in range(0, count, 1_000):
         with engine.begin() as connection:
-            submit(connection, [NewJob(account_id=account, kind="bench.noop", args={}) for _ in range(1_000)])
+            submit(connection, [NewJob(account_id=account, kind=kind, args={}) for _ in range(1_000)])
     engine.dispose()
 
 
@@ -68,11 +68,11 @@ def _until(done: Callable[[], bool], *, seconds: float, what: str) -> None:
         time.sleep(0.05)
 
 
-def taskhub(platform: Servers, *, count: int) -> Rate:
+def taskhub(platform: Servers, *, count: int, kind: str = "bench.noop") -> Rate:
     """From the first claim to the last commit, by PostgreSQL's clock."""
     env = platform.environment("bench_jobs", 1)
     url = env["TASKHUB_DATABASE_URL"]
-    _submit(url, _account(url), count)
+    _submit(url, _account(url), count, kind)
     with (
         _taskhub(env, platform.logs) as processes,
         psycopg.connect(url, autocommit=True) as connection,
@@ -88,7 +88,8 @@ def taskhub(platform: Servers, *, count: int) -> Rate:
             "SELECT EXTRACT(epoch FROM max(finished_at) - min(started_at))::float8 FROM jobs"
         ).fetchone()
     assert row is not None
-    return Rate("TaskHub", count / row[0], memory)
+    peer = "TaskHub" if kind == "bench.noop" else "TaskHub, one job a message"
+    return Rate(peer, count / row[0], memory)
 
 
 def lone_job_ms(platform: Servers, *, count: int) -> list[float]:

@@ -1,4 +1,4 @@
-"""The job kind that benchmarks run: it does nothing, and is batched as kinds of its length should be."""
+"""The job kinds that benchmarks run: they do nothing, one batched as kinds of its length should be, one not."""
 
 from taskhub_core.jobs.context import JobContext
 from taskhub_core.jobs.registry import NoArgs, job_kind
@@ -7,3 +7,8 @@ from taskhub_core.jobs.registry import NoArgs, job_kind
 @job_kind("bench.noop", args=NoArgs, batch_size=64)
 def noop(job: JobContext, args: NoArgs) -> None:
     """Does nothing."""
+
+
+@job_kind("bench.single", args=NoArgs)
+def single(job: JobContext, args: NoArgs) -> None:
+    """Does nothing, one job a message."""

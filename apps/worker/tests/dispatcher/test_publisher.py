@@ -41,6 +41,14 @@ def test_a_job_that_was_tried_before_travels_alone() -> None:
     assert [ids for ids in sent if set(ids) & set(_ids(tried))] == [[one] for one in _ids(tried)]
 
 
+def test_jobs_of_a_kind_that_is_usually_short_share_messages() -> None:
+    jobs = _jobs("probe.alone", 100)
+    sent = list(messages(jobs, registry, {"probe.alone": 16}))
+    assert max(map(len, sent)) == 16
+    assert [one for ids in sent for one in ids] == _ids(jobs)
+    assert [len(ids) for ids in messages(jobs, registry)] == [1] * 100
+
+
 def test_kinds_and_priorities_do_not_mix_and_keep_their_order() -> None:
     high, low = _jobs("probe.noop", 4, priority=9), _jobs("probe.noop", 4, priority=1)
     alone = _jobs("probe.alone", 1, priority=5)

@@ -137,17 +137,87 @@ def test_a_completion_after_the_lease_was_taken_away_has_no_effect(bench: Bench)
     assert _metric("taskhub_fenced_writes_total", operation="complete") == fenced + 1
 
 
-def test_a_batch_claims_once_and_completes_once(bench: Bench) -> None:
-    ids = bench.jobs.submit("probe.noop", count=20)
+def _statements(bench: Bench) -> list[str]:
+    """Will hold the first word of every statement that the executor sends."""
     statements: list[str] = []
 
     def note_down(_connection: object, _cursor: object, statement: str, *_: object) -> None:
         statements.append(statement.split()[0])
 
     event.listen(bench.engine, "before_cursor_execute", note_down)
+    return statements
+
+
+def test_a_batch_is_claimed_in_two_statements_and_completed_in_one(bench: Bench) -> None:
+    ids = bench.jobs.submit("probe.noop", count=20)
+    statements = _statements(bench)
     bench.run(ids)
     assert bench.jobs.count("succeeded") == 20
-    assert statements == ["WITH", "UPDATE"]
+    assert statements == ["WITH", "WITH", "UPDATE"]
+
+
+def test_a_run_takes_one_statement_a_job_and_one_more(bench: Bench) -> None:
+    ids = bench.jobs.submit("probe.alone", count=10)
+    statements = _statements(bench)
+    assert bench.run(ids)
+    assert [(job.state, job.attempt) for job in map(bench.jobs.get, ids)] == [("succeeded", 1)] * 10
+    assert statements == ["WITH"] * 10 + ["UPDATE"]
+
+
+def test_a_run_steps_over_jobs_that_are_not_there_to_be_claimed(bench: Bench) -> None:
+    ids = bench.jobs.submit("probe.alone", count=6)
+    with bench.jobs.engine.begin() as connection:
+        gone = {"ids": [ids[0], ids[2], ids[5]]}
+        connection.execute(text("UPDATE jobs SET state = 'cancelled', finished_at = now() WHERE id = ANY (:ids)"), gone)
+    assert bench.run(ids)
+    assert bench.jobs.count("succeeded") == 3
+
+
+def test_a_late_end_within_a_run_is_fenced_off_and_the_run_goes_on(bench: Bench) -> None:
+    lost, after = bench.jobs.submit("probe.alone", count=2)
+
+    def take_away(_connection: object, _cursor: object, statement: str, *_: object) -> None:
+        if "ended AS" in statement:  # between the first job's work and the statement that ends it
+            with bench.jobs.engine.begin() as connection:
+                connection.execute(text("UPDATE jobs SET attempt = attempt + 1 WHERE id = :id"), {"id": lost})
+
+    event.listen(bench.engine, "before_cursor_execute", take_away)
+    fenced = _metric("taskhub_fenced_writes_total", operation="complete")
+    assert bench.run([lost, after])
+    assert [bench.jobs.get(job_id).state for job_id in (lost, after)] == ["running", "succeeded"]
+    assert _metric("taskhub_fenced_writes_total", operation="complete") == fenced + 1
+
+
+def test_a_long_job_lets_go_of_those_behind_it(bench: Bench) -> None:
+    (long,) = bench.jobs.submit("probe.sleep", seconds=2.0)
+    behind = bench.jobs.submit("probe.alone", count=3)
+    dispatchable = text("SELECT count(*) FROM jobs WHERE state = 'queued' AND dispatched_at IS NULL AND attempt = 0")
+    found: list[int] = []
+
+    def look() -> None:
+        with bench.jobs.engine.connect() as connection:
+            found.append(connection.execute(dispatchable).scalar_one())
+
+    timer = Timer(1.5, look)
+    timer.start()
+    assert bench.run([long, *behind])
+    timer.join()
+    assert found == [3]
+    assert bench.jobs.get(long).state == "succeeded"
+    assert bench.jobs.count("succeeded") == 1
+
+
+def test_a_stopping_worker_hands_back_the_rest_of_a_run(bench: Bench) -> None:
+    ids = bench.jobs.submit("probe.alone", count=4)
+
+    def stop(_connection: object, _cursor: object, statement: str, *_: object) -> None:
+        bench.stopping = bench.stopping or "ended AS" in statement
+
+    event.listen(bench.engine, "before_cursor_execute", stop)
+    assert not bench.run(ids)
+    jobs = [bench.jobs.get(job_id) for job_id in ids]
+    assert [job.state for job in jobs] == ["succeeded", "queued", "queued", "queued"]
+    assert [job.tries for job in jobs] == [1, 0, 0, 0]
 
 
 def test_a_stopping_worker_claims_nothing_and_hands_the_message_back(bench: Bench) -> None:

@@ -16,6 +16,7 @@ from worker_harness import Jobs, Platform
 from taskhub_core.jobs import service
 from taskhub_core.jobs.broker import TASK_NAME, make_celery
 from taskhub_core.jobs.settings import JobSettings
+from taskhub_core.jobs.submit import NewJob, submit
 from taskhub_core.settings import BrokerSettings
 from taskhub_local.parts.sqs import SqsPart
 from taskhub_local.testing import wait_for
@@ -78,6 +79,25 @@ def test_a_second_delivery_is_refused(jobs: Jobs, platform: Platform, redis_url:
         message="the duplicates were not counted",
     )
     assert jobs.notes(job_id) == ["done"]
+
+
+def test_a_job_that_kills_its_process_costs_the_others_of_its_message_nothing(
+    jobs: Jobs, platform: Platform, redis_url: str
+) -> None:
+    with jobs.engine.begin() as connection:  # marked with the commit, so that the dispatcher leaves them to this test
+        new = [
+            NewJob(account_id=jobs.account_id, kind=kind, args={}) for kind in ("probe.poison", *["probe.alone"] * 3)
+        ]
+        submit(connection, new)
+        connection.execute(
+            text("UPDATE jobs SET dispatched_at = now() WHERE id = ANY (:ids)"), {"ids": [j.id for j in new]}
+        )
+    app = make_celery(BrokerSettings(redis_url=redis_url), JobSettings())
+    app.send_task(TASK_NAME, args=[[str(job.id) for job in new]])
+    app.close()
+    for job in new[1:]:
+        assert jobs.wait(job.id, "succeeded").attempt == 1
+    jobs.wait(new[0].id, "dead", seconds=60)
 
 
 def test_one_bad_effect_of_a_batch_fails_alone(jobs: Jobs, platform: Platform) -> None:

@@ -35,13 +35,16 @@ class _Group:
     ids: list[uuid.UUID] = field(default_factory=list)
 
 
-def messages(jobs: Sequence[Dispatched], registry: Registry) -> Iterable[list[str]]:
+def messages(
+    jobs: Sequence[Dispatched], registry: Registry, run_sizes: Mapping[str, int] = MappingProxyType({})
+) -> Iterable[list[str]]:
     """Splits the jobs into messages, in their order.
 
     Only first attempts of one kind and priority share a message: a job that was tried before travels alone, so that
-    one that kills its worker cannot cost its mates further attempts.
+    one that kills its worker cannot cost its mates further attempts. `run_sizes`: how many jobs of a kind that is not
+    batched may share one.
     """
-    batch_sizes = {kind.name: kind.batch_size for kind in registry.all()}
+    batch_sizes = {kind.name: max(kind.batch_size, run_sizes.get(kind.name, 1)) for kind in registry.all()}
     groups: dict[object, _Group] = {}
     for job in jobs:
         shared = batch_sizes.get(job.kind, 1) > 1 and job.attempt == 0
@@ -76,8 +79,8 @@ class Publisher:
                 self.close()
                 raise BrokerAway(f"Redis does not answer: {error!r} (before: {first!r})") from error
 
-    def publish(self, jobs: Sequence[Dispatched]) -> None:
-        """Sends the ids. Call `check` before. Raises PublishUncertain."""
+    def publish(self, jobs: Sequence[Dispatched], run_sizes: Mapping[str, int] = MappingProxyType({})) -> None:
+        """Sends the ids, as `messages` splits them. Call `check` before. Raises PublishUncertain."""
         if self._producer is None:
             raise RuntimeError("check() comes before publish()")
         errors = (*_LIBRARY_ERRORS, *self._connection_errors())
@@ -85,7 +88,7 @@ class Publisher:
         queues = {str(job.job_id): self._queues.get(job.kind) for job in jobs} if self._queues else {}
         try:
             with self._producer.batch(max_size=_COMMANDS_A_PIPELINE):
-                for ids in messages(jobs, self._registry):
+                for ids in messages(jobs, self._registry, run_sizes):
                     self._app.send_task(TASK_NAME, args=[ids], producer=self._producer, queue=queues.get(ids[0]))
         except errors as error:
             self.close()

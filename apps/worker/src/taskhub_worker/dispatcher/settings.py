@@ -27,6 +27,12 @@ class DispatcherSettings(JobSettings, DatabaseSettings, BrokerSettings, QueueSet
     dispatch_refill_seconds: float = Field(
         default=0.05, gt=0, description="How soon to look again after a pass that filled the window."
     )
+    dispatch_run_seconds: float = Field(
+        default=0.2,
+        ge=0,
+        description="Under a backlog, jobs that are usually short share a message: as many as should be done in this "
+        "time, one after the other. 0: every job that is not of a batched kind travels alone.",
+    )
     outbox_poll_seconds: float = Field(default=0.2, gt=0, description="How often to look for events to send.")
     outbox_batch_size: int = Field(
         default=100, ge=1, le=1_000, description="How many events one transaction takes from the outbox."
@@ -42,7 +48,7 @@ class DispatcherSettings(JobSettings, DatabaseSettings, BrokerSettings, QueueSet
         description="A job that was handed to the broker this long ago, and that the broker does not have, is lost.",
     )
     republish_after_seconds: float = Field(
-        default=60.0,
+        default=15.0,
         gt=0,
         description="A job whose message a worker took this long ago without claiming it is published again.",
     )

@@ -17,6 +17,7 @@ from taskhub_core.jobs.announce import job_ended
 from taskhub_core.jobs.lease import Claimed, Fence
 from taskhub_core.jobs.notify import wake_dispatcher
 from taskhub_core.jobs.registry import Registry, UnknownKind
+from taskhub_core.jobs.relay import Relayed
 from taskhub_core.jobs.states import JobState
 from taskhub_core.telemetry import metrics
 from taskhub_core.telemetry.context import incoming
@@ -33,6 +34,8 @@ class Ender:
 
     def __init__(self, engine: Engine, registry: Registry, keeper: LeaseKeeper) -> None:
         self._engine = engine
+        # One statement needs no BEGIN and COMMIT around it: one round trip instead of three.
+        self._one_statement = engine.execution_options(isolation_level="AUTOCOMMIT")
         self._registry = registry
         self._keeper = keeper
 
@@ -67,10 +70,30 @@ class Ender:
             # The commit before this one may have come through: then these are ours, with their effects.
             return held | lease.succeeded(connection, [fence for fence in fences if fence not in held])
 
-        held = self._persist(work, fences, operation="complete", one_statement=not any(map(_has_more, finished)))
+        held = self._persist(
+            work, fences, operation="complete", one_statement=not any(one.has_more for one in finished)
+        )
         self._keeper.release(fences)
         for one in finished if held is not None else []:
             self._report_success(one, held=one.job.fence in (held or ()))
+
+    def relay(self, done: Succeeded, complete_and_claim: Callable[[Connection], Relayed]) -> Claimed | None:
+        """Completes a job that writes nothing but its own row, and returns the next, if it was claimed with that."""
+        fence = done.job.fence
+
+        def work(connection: Connection, repeated: bool) -> Relayed:
+            relayed = complete_and_claim(connection)
+            if repeated and not relayed.held:
+                # The commit before this one may have come through.
+                return Relayed(bool(lease.succeeded(connection, [fence])), relayed.claimed)
+            return relayed
+
+        relayed = self._persist(work, [fence], operation="complete", one_statement=True)
+        self._keeper.release([fence])
+        if relayed is None:
+            return None
+        self._report_success(done, held=relayed.held)
+        return relayed.claimed
 
     def _effect_failed(self, one: Succeeded, error: Exception) -> None:
         delay = one.kind.retry.delay(one.job.tries)
@@ -188,7 +211,7 @@ class Ender:
         `work` is told whether an earlier COMMIT may have come through. `one_statement`: it needs no BEGIN and COMMIT.
         None: it was not written; the rescue takes over.
         """
-        engine = self._engine.execution_options(isolation_level="AUTOCOMMIT") if one_statement else self._engine
+        engine = self._one_statement if one_statement else self._engine
         attempt = 0
         uncertain = False
         while True:
@@ -220,11 +243,6 @@ class Ender:
         # After a COMMIT of unknown outcome "no row" most likely means that it came through.
         if operation != "complete" and not uncertain:
             metrics.FENCED_WRITES.labels(operation=operation).inc()
-
-
-def _has_more(one: Succeeded) -> bool:
-    """Whether more than its own row is written when the job completes."""
-    return bool(one.effects) or one.announcement is not None or one.kind.concurrency_limit is not None
 
 
 def _apply_effects(connection: Connection, one: Succeeded) -> None:

@@ -1,4 +1,4 @@
-"""Runs the jobs of one message: claim together, handle one after the other, complete together."""
+"""Runs the jobs of one message: a batch is claimed and completed together, a run one after the other."""
 
 import time
 import traceback
@@ -9,7 +9,7 @@ from typing import Any
 import orjson
 import structlog
 from pydantic import BaseModel, ValidationError
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
@@ -30,6 +30,7 @@ from taskhub_core.jobs.errors import (
 )
 from taskhub_core.jobs.lease import Claimed, Completion
 from taskhub_core.jobs.registry import JobKind, Registry, UnknownKind
+from taskhub_core.jobs.relay import Relayed, complete_and_claim
 from taskhub_core.jobs.states import JobState
 from taskhub_core.telemetry import metrics
 from taskhub_core.telemetry.context import incoming
@@ -37,6 +38,7 @@ from taskhub_worker.worker.break_in import BreakIn
 from taskhub_worker.worker.ending import Ender
 from taskhub_worker.worker.keeper import LeaseKeeper, Running
 from taskhub_worker.worker.outcome import Cancelled, Failed, Lost, Outcome, Succeeded, Unfinished, describe_error
+from taskhub_worker.worker.pending import Pending
 
 log = structlog.get_logger(__name__)
 
@@ -61,7 +63,6 @@ class Executor:
         stopping: Callable[[], bool],
     ) -> None:
         self._worker = worker
-        self._engine = engine
         self._handler_engine = handler_engine
         self._settings = settings
         self._flush_seconds = flush_seconds
@@ -70,19 +71,42 @@ class Executor:
         self._break_in = break_in
         self._stopping = stopping
         self._ender = Ender(engine, registry, keeper)
+        # One statement needs no BEGIN and COMMIT around it: one round trip instead of three.
+        self._one_statement = engine.execution_options(isolation_level="AUTOCOMMIT")
 
     def run(self, job_ids: Sequence[uuid.UUID]) -> bool:
-        """Does the jobs. False: the worker is stopping and claimed nothing, so the message must go back."""
-        claimed = self._claim(job_ids)
-        if claimed is None:
+        """Does the jobs. False: the worker is stopping, so the message must go back; what was done is refused then.
+
+        The first job is claimed alone, and its kind tells how to go on with the others.
+        """
+        pending = Pending(job_ids)
+        first = self._claim_next(pending)
+        if first is None:
+            return not pending
+        if self._is_batched(first):
+            return self._batch(first, pending.take_all())
+        return self._one_by_one(first, pending)
+
+    def _is_batched(self, job: Claimed) -> bool:
+        try:
+            return self._registry.get(job.kind).batch_size > 1
+        except UnknownKind:
             return False
+
+    def _batch(self, first: Claimed, others: Sequence[uuid.UUID]) -> bool:
+        """Very short jobs: claimed together, completed together."""
+        claimed = [first, *((self._claim(others) or ()) if others else ())]
         waiting: list[Succeeded] = []
         try:
             for index, job in enumerate(claimed):
                 if self._stopping():
                     self._ender.give_back(claimed[index:])
                     break
-                self._work(job, waiting)
+                outcome = self._attempt(job)
+                if isinstance(outcome, Succeeded):
+                    waiting.append(outcome)
+                else:
+                    self._end(job, outcome)
                 if waiting and time.monotonic() - waiting[0].finished > self._flush_seconds:
                     self._flush(waiting)
         finally:
@@ -93,6 +117,65 @@ class Executor:
                 self._keeper.release([job.fence for job in claimed])
         return True
 
+    def _one_by_one(self, first: Claimed, pending: Pending) -> bool:
+        """Each job is claimed when the one before it has ended, so none loses an attempt to another's crash.
+
+        The keeper lets go of those that would wait for long.
+        """
+        job: Claimed | None = first
+        with self._keeper.minding(pending):
+            while job is not None:
+                fence = job.fence
+                try:
+                    job = self._work_and_claim_next(job, pending)
+                finally:
+                    self._keeper.release([fence])
+        return not pending
+
+    def _work_and_claim_next(self, job: Claimed, pending: Pending) -> Claimed | None:
+        if self._stopping():
+            self._ender.give_back([job])
+            return None
+        outcome = self._attempt(job)
+        if isinstance(outcome, Succeeded) and not outcome.has_more and (next_id := pending.take()) is not None:
+            claimed = self._complete_and_claim(outcome, next_id, pending)
+            if claimed is not None:
+                return claimed
+        else:
+            self._end(job, outcome)
+        return self._claim_next(pending)
+
+    def _complete_and_claim(self, done: Succeeded, next_id: uuid.UUID, pending: Pending) -> Claimed | None:
+        asked = 0.0
+
+        def work(connection: Connection) -> Relayed:
+            nonlocal asked
+            asked = time.monotonic()
+            lease_seconds = self._settings.lease_seconds
+            return complete_and_claim(
+                connection, done.completion, next_id, worker=self._worker, lease_seconds=lease_seconds
+            )
+
+        try:
+            claimed = self._ender.relay(done, work)
+        except Exception:
+            # Alone, what is wrong with the completion ends the attempt as it should.
+            pending.put_back(next_id)
+            self._ender.complete([done])
+            return None
+        self._claimed([next_id], [] if claimed is None else [claimed], asked=asked)
+        return claimed
+
+    def _claim_next(self, pending: Pending) -> Claimed | None:
+        """The next job that is there to be claimed; None when there is none, and when the worker stops."""
+        while not self._stopping() and (job_id := pending.take()) is not None:
+            claimed = self._claim([job_id])
+            if claimed:
+                return claimed[0]
+            if claimed is None:
+                pending.put_back(job_id)
+        return None
+
     def _claim(self, job_ids: Sequence[uuid.UUID]) -> list[Claimed] | None:
         """Takes the leases. While PostgreSQL is away the message is held rather than burnt."""
         attempt = 0
@@ -100,8 +183,7 @@ class Executor:
             attempt += 1
             asked = time.monotonic()
             try:
-                # One statement needs no BEGIN and COMMIT around it: one round trip instead of three.
-                with self._engine.execution_options(isolation_level="AUTOCOMMIT").connect() as connection:
+                with self._one_statement.connect() as connection:
                     claimed = lease.claim(
                         connection, job_ids, worker=self._worker, lease_seconds=self._settings.lease_seconds
                     )
@@ -112,24 +194,22 @@ class Executor:
                 log.warning("cannot claim; the message is held", error=repr(error)[:300], attempt=attempt)
                 time.sleep(_BACKOFF.delay(attempt) + 0.05)
                 continue
-            self._keeper.hold([job.fence for job in claimed], asked=asked)
-            self._count_claims(job_ids, claimed)
+            self._claimed(job_ids, claimed, asked=asked)
             return claimed
         return None
 
-    @staticmethod
-    def _count_claims(job_ids: Sequence[uuid.UUID], claimed: Sequence[Claimed]) -> None:
+    def _claimed(self, job_ids: Sequence[uuid.UUID], claimed: Sequence[Claimed], *, asked: float) -> None:
+        self._keeper.hold([job.fence for job in claimed], asked=asked)
         if len(claimed) < len(job_ids):
             metrics.CLAIMS_REFUSED.inc(len(job_ids) - len(claimed))
         for job in claimed:
             metrics.JOBS_CLAIMED.labels(kind=job.kind).inc()
             metrics.JOB_START_DELAY_SECONDS.labels(kind=job.kind).observe(job.waited_seconds)
 
-    def _work(self, job: Claimed, waiting: list[Succeeded]) -> None:
-        outcome = self._attempt(job)
+    def _end(self, job: Claimed, outcome: Outcome) -> None:
         match outcome:
             case Succeeded():
-                waiting.append(outcome)
+                self._ender.complete([outcome])
             case Failed():
                 self._ender.fail(job, outcome)
             case Cancelled():

@@ -16,10 +16,13 @@ from sqlalchemy import Engine
 
 from taskhub_core.jobs import lease
 from taskhub_core.jobs.context import JobContext
+from taskhub_core.jobs.dispatch import unmark
 from taskhub_core.jobs.errors import CancelRequested, JobInterrupted, LeaseLost, ShuttingDown, SoftLimitExceeded
 from taskhub_core.jobs.lease import Fence
+from taskhub_core.jobs.notify import wake_dispatcher
 from taskhub_core.jobs.settings import JobSettings
 from taskhub_core.telemetry import metrics
+from taskhub_worker.worker.pending import Pending
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,6 +31,8 @@ log = structlog.get_logger(__name__)
 
 _LOOK_EVERY_SECONDS = 0.2
 _BREAK_IN_AGAIN_SECONDS = 2.0
+_LONG_SECONDS = 0.25
+"""A job that takes longer does not keep others waiting that came with it."""
 
 
 @dataclass(slots=True)
@@ -82,7 +87,9 @@ class LeaseKeeper:
         self._deadlines: dict[Fence, float] = {}
         self._cancelled: set[Fence] = set()
         self._running: Running | None = None
+        self._pending: Pending | None = None
         self._closed = threading.Event()
+        self._wake_renewer = threading.Event()
         self._threads = [
             threading.Thread(target=self._renew_forever, name="lease-renewer", daemon=True),
             threading.Thread(target=self._watch_forever, name="lease-warden", daemon=True),
@@ -96,6 +103,7 @@ class LeaseKeeper:
     def close(self) -> None:
         """Ends both threads, and their connection."""
         self._closed.set()
+        self._wake_renewer.set()
         for thread in self._threads:
             thread.join(1.0)
         self._engine.dispose()
@@ -138,15 +146,52 @@ class LeaseKeeper:
             with self._lock:
                 self._running = None
 
+    @contextmanager
+    def minding(self, pending: Pending) -> "Iterator[None]":
+        """Within the block, gives the unclaimed jobs to others when the handler that runs takes long."""
+        with self._lock:
+            self._pending = pending
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._pending = None
+
     def _deadline(self, asked: float) -> float:
         return asked + self._settings.lease_seconds - self._settings.lease_margin_seconds
 
     # The renewer
 
     def _renew_forever(self) -> None:
-        pause = self._settings.lease_renew_seconds
-        while not self._closed.wait(pause):
-            pause = self._settings.lease_renew_seconds if self._renew() else min(0.5, pause)
+        due = time.monotonic() + self._settings.lease_renew_seconds
+        while not self._closed.is_set():
+            self._wake_renewer.wait(max(0.0, due - time.monotonic()))
+            if self._closed.is_set():
+                return
+            if self._wake_renewer.is_set():
+                self._wake_renewer.clear()
+                self._let_go()
+            if time.monotonic() >= due:
+                pause = self._settings.lease_renew_seconds
+                due = time.monotonic() + (pause if self._renew() else min(0.5, pause))
+
+    def _let_go(self) -> None:
+        """What cannot be written is found by the dispatcher: marked, delivered, and never claimed."""
+        with self._lock:
+            pending = self._pending
+        jobs = [] if pending is None else pending.take_all()
+        if not jobs:
+            return
+        try:
+            with self._engine.begin() as connection:
+                if unmark(connection, jobs):
+                    wake_dispatcher(connection)
+        except Exception as error:
+            log.warning(
+                "jobs that wait behind a long one could not be let go", count=len(jobs), error=repr(error)[:300]
+            )
+        else:
+            log.info("let go of jobs that wait behind a long one", count=len(jobs))
 
     def _renew(self) -> bool:
         with self._lock:
@@ -190,8 +235,11 @@ class LeaseKeeper:
         with self._lock:
             running = self._running
             held = list(self._deadlines)
+            pending = self._pending
         if running is None:
             return
+        if pending and now - running.started >= _LONG_SECONDS:
+            self._wake_renewer.set()
         if now - running.started >= running.hard_limit_seconds:
             self._executioner.hard_limit(running, held)
         reason = self._reason_to_stop(running, now)

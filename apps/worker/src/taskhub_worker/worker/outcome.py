@@ -36,6 +36,11 @@ class Succeeded:
     story: dict[str, Any] = field(default_factory=dict)
     """The ids of its log lines."""
 
+    @property
+    def has_more(self) -> bool:
+        """Whether more than its own row is written when the job completes."""
+        return bool(self.effects) or self.announcement is not None or self.kind.concurrency_limit is not None
+
 
 @dataclass(frozen=True, slots=True)
 class Failed:

@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Any
 
 import orjson
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, Row, text
 
 from taskhub_core.jobs.states import JobState
 
@@ -42,11 +42,17 @@ class Claimed:
     created_at: datetime
 
 
+CLAIMED_COLUMNS = """
+    jobs.id, account_id, kind, args, context, checkpoint, attempt, attempt - returned AS tries, max_attempts,
+    EXTRACT(epoch FROM now() - run_at)::float8 AS waited_seconds, created_at
+"""
+"""What a claim returns, for `claimed_from`."""
+
 # SKIP LOCKED: a second delivery of the same id neither waits for the first nor deadlocks with it.
 # Only a marked job can be claimed: a stale message of a job whose mark was taken back would otherwise start it beside
 # the job that was marked in its place, over the kind's concurrency limit.
 _CLAIM = text(
-    """
+    f"""
     WITH mine AS (
         SELECT id FROM jobs
         WHERE id = ANY (CAST(:ids AS uuid[])) AND state = 'queued' AND dispatched_at IS NOT NULL
@@ -59,31 +65,32 @@ _CLAIM = text(
         worker = :worker,
         started_at = coalesce(started_at, now())
     FROM mine WHERE jobs.id = mine.id
-    RETURNING jobs.id, account_id, kind, args, context, checkpoint, attempt, attempt - returned AS tries, max_attempts,
-              EXTRACT(epoch FROM now() - run_at)::float8 AS waited_seconds, created_at
-    """
+    RETURNING {CLAIMED_COLUMNS}
+    """  # noqa: S608 - no value is formatted in
 )
 
 
 def claim(connection: Connection, ids: Sequence[uuid.UUID], *, worker: str, lease_seconds: float) -> list[Claimed]:
     """Claims those of the jobs that are queued and dispatched, in the order of `ids`. Commit before working on them."""
     rows = connection.execute(_CLAIM, {"ids": list(ids), "worker": worker, "lease_seconds": lease_seconds})
-    claimed = {
-        row.id: Claimed(
-            fence=Fence(row.id, row.attempt),
-            account_id=row.account_id,
-            kind=row.kind,
-            args=row.args,
-            context=row.context,
-            checkpoint=row.checkpoint,
-            tries=row.tries,
-            max_attempts=row.max_attempts,
-            waited_seconds=max(0.0, row.waited_seconds),
-            created_at=row.created_at,
-        )
-        for row in rows
-    }
+    claimed = {row.id: claimed_from(row) for row in rows}
     return [claimed[job_id] for job_id in dict.fromkeys(ids) if job_id in claimed]
+
+
+def claimed_from(row: Row[Any]) -> Claimed:
+    """The claim that a row of CLAIMED_COLUMNS tells of."""
+    return Claimed(
+        fence=Fence(row.id, row.attempt),
+        account_id=row.account_id,
+        kind=row.kind,
+        args=row.args,
+        context=row.context,
+        checkpoint=row.checkpoint,
+        tries=row.tries,
+        max_attempts=row.max_attempts,
+        waited_seconds=max(0.0, row.waited_seconds),
+        created_at=row.created_at,
+    )
 
 
 # Every fenced UPDATE joins the arrays of ids and attempts, so one statement serves a batch.
@@ -149,8 +156,8 @@ def complete(connection: Connection, completions: Sequence[Completion]) -> froze
         _COMPLETE,
         {
             **_arrays([completion.fence for completion in completions]),
-            "results": [_json(completion.result) for completion in completions],
-            "progresses": [_json(completion.progress) for completion in completions],
+            "results": [as_json(completion.result) for completion in completions],
+            "progresses": [as_json(completion.progress) for completion in completions],
         },
     )
     return frozenset(Fence(row.id, row.attempt) for row in rows)
@@ -273,8 +280,8 @@ def save_step(
     parameters = {
         "id": fence.job_id,
         "attempt": fence.attempt,
-        "checkpoint": _json(checkpoint),
-        "progress": _json(progress),
+        "checkpoint": as_json(checkpoint),
+        "progress": as_json(progress),
         "lease_seconds": lease_seconds,
     }
     return connection.execute(_STEP, parameters).rowcount == 1
@@ -284,5 +291,6 @@ def _arrays(fences: Sequence[Fence]) -> dict[str, Any]:
     return {"ids": [fence.job_id for fence in fences], "attempts": [fence.attempt for fence in fences]}
 
 
-def _json(value: Any) -> str | None:
+def as_json(value: Any) -> str | None:
+    """A value for a jsonb parameter; None is NULL."""
     return None if value is None else orjson.dumps(value).decode()
