@@ -76,6 +76,7 @@ def build() -> Dashboard:
                             "{{status}} {{method}} {{route}}",
                         ),
                         width=8,
+                        runbook="ApiFaults",
                     ),
                     graph(
                         "95 % answered within, by route",
@@ -87,6 +88,7 @@ def build() -> Dashboard:
                             "{{method}} {{route}}",
                         ),
                         width=8,
+                        runbook="ApiSlow",
                     ),
                 ],
             ),
@@ -100,6 +102,7 @@ def build() -> Dashboard:
                         Query("sum by (pod, instance) (taskhub_http_requests_in_progress{ns})", "{{pod}} {{instance}}"),
                         limits=Limits(warn=150, bad=200),
                         width=8,
+                        runbook="ApiSaturated",
                     ),
                     graph(
                         "Requests shed",
@@ -110,6 +113,7 @@ def build() -> Dashboard:
                             "{{reason}}",
                         ),
                         width=8,
+                        runbook="ApiSaturated",
                     ),
                     graph(
                         "Lateness of the event loop",
@@ -122,14 +126,16 @@ def build() -> Dashboard:
                         ),
                         limits=Limits(warn=0.1, bad=0.5),
                         width=8,
+                        runbook="ApiEventLoopLate",
                     ),
                     graph(
                         "Connections of the pools",
                         "All in use: units of work wait, and after a second fail with 503.",
                         "short",
                         Query("sum by (state) (taskhub_database_pool_connections{ns})", "{{state}}"),
+                        Query("sum(taskhub_database_pool_limit{ns})", "limit"),
                         width=8,
-                        stacked=True,
+                        runbook="ApiPoolExhausted",
                     ),
                     graph(
                         "Memory of the processes",
@@ -137,6 +143,7 @@ def build() -> Dashboard:
                         "bytes",
                         Query('process_resident_memory_bytes{ns,job="api"}', "{{pod}} {{instance}}"),
                         width=8,
+                        runbook="ContainerMemoryNearLimit",
                     ),
                     graph(
                         "CPU of the processes",
@@ -166,6 +173,7 @@ def build() -> Dashboard:
                         Query("sum by (limit) (rate(taskhub_rate_limited_total{ns}[$__rate_interval]))", "{{limit}}"),
                         Query("sum(rate(taskhub_rate_limiter_bypassed_total{ns}[$__rate_interval]))", "bypassed"),
                         width=8,
+                        runbook="RateLimiterBypassed",
                     ),
                     graph(
                         "Logins",
@@ -174,6 +182,7 @@ def build() -> Dashboard:
                         Query("sum by (outcome) (rate(taskhub_logins_total{ns}[$__rate_interval]))", "{{outcome}}"),
                         Query("sum(rate(taskhub_refresh_tokens_reused_total{ns}[$__rate_interval]))", "reused"),
                         width=8,
+                        runbook="RefreshTokensReused",
                     ),
                 ],
             ),

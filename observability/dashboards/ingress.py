@@ -54,12 +54,14 @@ def build() -> Dashboard:
                         "s",
                         Query("avg by (phase) (probe_http_duration_seconds)", "{{phase}}"),
                         stacked=True,
+                        runbook="IngressDown",
                     ),
                     graph(
                         "Status that the probe sees",
                         "0: no answer at all.",
                         "short",
                         Query("max by (instance) (probe_http_status_code)", "{{instance}}"),
+                        runbook="IngressNoTarget",
                     ),
                 ],
             ),
@@ -73,6 +75,7 @@ def build() -> Dashboard:
                         Query("sum by (code) (rate(traefik_entrypoint_requests_total[$__rate_interval]))", "{{code}}"),
                         width=8,
                         stacked=True,
+                        runbook="Ingress5xx",
                     ),
                     graph(
                         "99 % answered within",
@@ -98,6 +101,7 @@ def build() -> Dashboard:
                         "d",
                         Query("min by (cn) (traefik_tls_certs_not_after - time()) / 86400", "{{cn}}"),
                         width=12,
+                        runbook="CertificateExpiring",
                     ),
                     graph(
                         "Reloads of the configuration",

@@ -85,6 +85,7 @@ def build() -> Dashboard:
                         Query("max by (place) (taskhub_jobs_waiting{ns})", "{{place}}"),
                         width=8,
                         stacked=True,
+                        runbook="WorkersStalled",
                     ),
                     graph(
                         "Age of the oldest due job",
@@ -93,6 +94,7 @@ def build() -> Dashboard:
                         Query("max by (queue) (taskhub_jobs_oldest_age_seconds{ns})", "{{queue}}"),
                         limits=Limits(warn=30, bad=120),
                         width=8,
+                        runbook="JobsWaitLong",
                     ),
                     graph(
                         "Jobs by state",
@@ -100,6 +102,7 @@ def build() -> Dashboard:
                         "short",
                         Query("max by (state) (taskhub_jobs{ns})", "{{state}}"),
                         width=8,
+                        runbook="JobsDying",
                     ),
                     graph(
                         "Claimed, by kind",
@@ -129,6 +132,7 @@ def build() -> Dashboard:
                             "{{kind}} {{outcome}}",
                         ),
                         width=8,
+                        runbook="JobKindFailing",
                     ),
                     graph(
                         "Delay of the start",
@@ -170,6 +174,7 @@ def build() -> Dashboard:
                             "sum by (outcome) (rate(taskhub_leases_rescued_total{ns}[$__rate_interval]))", "{{outcome}}"
                         ),
                         width=8,
+                        runbook="LeasesRescued",
                     ),
                     graph(
                         "Delay of the rescue",
@@ -190,6 +195,7 @@ def build() -> Dashboard:
                             "sum by (outcome) (rate(taskhub_lease_renewals_total{ns}[$__rate_interval]))", "{{outcome}}"
                         ),
                         width=8,
+                        runbook="LeaseRenewalsFailing",
                     ),
                     graph(
                         "Late writes fenced off",
@@ -230,6 +236,7 @@ def build() -> Dashboard:
                             "again: {{reason}}",
                         ),
                         width=8,
+                        runbook="BrokerLosesMessages",
                     ),
                     graph(
                         "Passes of the loops, by loop",
@@ -241,6 +248,7 @@ def build() -> Dashboard:
                             "{{loop}}",
                         ),
                         width=8,
+                        runbook="DispatcherLoopStalled",
                     ),
                     graph(
                         "Rows deleted by retention",

@@ -60,6 +60,7 @@ def build() -> Dashboard:
                         Query("kube_deployment_status_replicas_available{ns}", "{{deployment}}"),
                         Query("kube_deployment_spec_replicas{ns}", "{{deployment}} wanted"),
                         width=8,
+                        runbook="DeploymentReplicasMissing",
                     ),
                     graph(
                         "Restarts by container",
@@ -70,6 +71,7 @@ def build() -> Dashboard:
                             "{{pod}} {{container}}",
                         ),
                         width=8,
+                        runbook="PodCrashLooping",
                     ),
                     graph(
                         "Containers that wait, by reason",
@@ -78,6 +80,7 @@ def build() -> Dashboard:
                         Query("sum by (reason) (kube_pod_container_status_waiting_reason{ns})", "{{reason}}"),
                         width=8,
                         stacked=True,
+                        runbook="PodCrashLooping",
                     ),
                     graph(
                         "Last ends of containers, by reason",
@@ -85,6 +88,7 @@ def build() -> Dashboard:
                         "short",
                         Query("sum by (reason) (kube_pod_container_status_last_terminated_reason{ns})", "{{reason}}"),
                         width=8,
+                        runbook="ContainerOomKilled",
                     ),
                     graph(
                         "Memory by pod",
@@ -92,6 +96,7 @@ def build() -> Dashboard:
                         "bytes",
                         Query('sum by (pod) (container_memory_working_set_bytes{ns,container!=""})', "{{pod}}"),
                         width=8,
+                        runbook="ContainerMemoryNearLimit",
                     ),
                     graph(
                         "CPU held back, by pod",
@@ -105,11 +110,12 @@ def build() -> Dashboard:
                         limits=Limits(warn=0.25, bad=0.5),
                         width=8,
                         most=1,
+                        runbook="ContainerCpuThrottled",
                     ),
                 ],
             ),
             Row(
-                "Scaling, nodes, volumes",
+                "Scaling, nodes, clocks, volumes",
                 [
                     graph(
                         "Autoscaling",
@@ -130,6 +136,16 @@ def build() -> Dashboard:
                         ),
                         width=8,
                         most=1,
+                        runbook="NodeDown",
+                    ),
+                    graph(
+                        "Offset of clocks",
+                        "How far each process's clock is from PostgreSQL's. Leases do not mind; logs and tokens do.",
+                        "s",
+                        Query("abs(taskhub_clock_offset_seconds{ns})", "{{job}} {{pod}} {{instance}}"),
+                        limits=Limits(warn=1, bad=2),
+                        width=12,
+                        runbook="ClockSkewed",
                     ),
                     graph(
                         "Room on the volumes",
@@ -143,6 +159,7 @@ def build() -> Dashboard:
                         limits=Limits(warn=0.2, bad=0.1),
                         width=8,
                         most=1,
+                        runbook="VolumeNearlyFull",
                     ),
                 ],
             ),

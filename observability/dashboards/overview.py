@@ -1,5 +1,6 @@
 """The platform at a glance: the eight failure modes as eight tiles, the service levels, and what is degraded now."""
 
+from grafana_foundation_sdk.builders import stat
 from grafana_foundation_sdk.models.dashboard import Dashboard
 
 from observability.dashboards.parts import UP_DOWN, Limits, Query, Row, firing, graph, page, states, tile
@@ -9,6 +10,27 @@ _DOWN_AT_ONCE = Limits(warn=1, bad=1)
 
 def _dependency(name: str) -> str:
     return f'min(taskhub_dependency_up{{ns,dependency="{name}"}})'
+
+
+_OBJECTIVES = (
+    ("Budget left: availability", "99.9 % of requests are not answered with 5xx.", "availability", "ApiAvailability"),
+    ("Budget left: latency", "99 % of requests are answered within half a second.", "latency", "ApiLatency"),
+    ("Budget left: job start", "99 % of due jobs start within 5 seconds.", "job-start", "JobStart"),
+    ("Budget left: freshness", "99 % of changes are searchable within 10 s.", "search-freshness", "SearchFreshness"),
+)
+
+
+def _budget(title: str, objective: str, slo: str, alert: str) -> stat.Panel:
+    return tile(
+        title,
+        f"Share of the error budget of 30 days that is left. The objective: {objective}",
+        "percentunit",
+        f'slo:error_budget_remaining:ratio{{slo="{slo}"}}',
+        limits=Limits(warn=0.5, bad=0.1),
+        runbook=f"{alert}BurnsFast",
+        width=6,
+        decimals=0,
+    )
 
 
 def build() -> Dashboard:
@@ -97,45 +119,14 @@ def build() -> Dashboard:
             Row(
                 "Service levels",
                 [
-                    tile(
-                        "Availability, 6 h",
-                        "Share of requests not answered with 5xx. The objective is 99.9 % over 30 days.",
-                        "percentunit",
-                        'sum(rate(taskhub_http_requests_total{ns,status!~"5.."}[6h])) '
-                        "/ sum(rate(taskhub_http_requests_total{ns}[6h]))",
-                        limits=Limits(warn=0.9995, bad=0.999),
-                        width=6,
-                        decimals=3,
-                    ),
-                    tile(
-                        "Requests within 250 ms",
-                        "Share of the last hour's requests that were answered within 250 ms. The objective is 99 %.",
-                        "percentunit",
-                        'sum(rate(taskhub_http_request_seconds_bucket{ns,le="0.25"}[1h])) '
-                        "/ sum(rate(taskhub_http_request_seconds_count{ns}[1h]))",
-                        limits=Limits(warn=0.995, bad=0.99),
-                        width=6,
-                        decimals=2,
-                    ),
-                    tile(
-                        "Jobs started within 5 s",
-                        "Share of the last hour's jobs that a worker took within 5 s of being due.",
-                        "percentunit",
-                        'sum(rate(taskhub_job_start_delay_seconds_bucket{ns,le="5.0"}[1h])) '
-                        "/ sum(rate(taskhub_job_start_delay_seconds_count{ns}[1h]))",
-                        limits=Limits(warn=0.995, bad=0.99),
-                        width=6,
-                        decimals=2,
-                    ),
-                    tile(
-                        "Changes searchable within 30 s",
-                        "Share of the last hour's events whose effect was there within 30 s of the commit.",
-                        "percentunit",
-                        'sum(rate(taskhub_event_lag_seconds_bucket{ns,le="30.0"}[1h])) '
-                        "/ sum(rate(taskhub_event_lag_seconds_count{ns}[1h]))",
-                        limits=Limits(warn=0.995, bad=0.99),
-                        width=6,
-                        decimals=2,
+                    *(_budget(*one) for one in _OBJECTIVES),
+                    graph(
+                        "Burn rate, 1 h",
+                        "How fast each error budget is used: at 1 it lasts exactly 30 days, at 14.4 two days.",
+                        "short",
+                        Query("slo:error_ratio:rate1h / (1 - slo:objective:ratio)", "{{slo}}"),
+                        width=24,
+                        limits=Limits(warn=1, bad=14.4),
                     ),
                 ],
             ),

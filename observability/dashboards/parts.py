@@ -196,7 +196,7 @@ def firing(title: str, why: str, matchers: str, *, width: int = 24) -> table.Pan
             "alertname",
             [
                 models.DynamicConfigValue(
-                    id_val="links", value=[{"title": "Runbook", "url": f"{RUNBOOKS}/${{__value.text}}"}]
+                    id_val="links", value=[{"title": "Runbook", "url": f"{RUNBOOKS}/${{__value.text}}.md"}]
                 )
             ],
         )
@@ -229,7 +229,7 @@ def page(uid: str, title: str, why: str, rows: Sequence[Row]) -> models.Dashboar
         .link(
             builders.DashboardLink("First ten minutes")
             .type(models.DashboardLinkType.LINK)
-            .url(f"{RUNBOOKS}/first-ten-minutes")
+            .url(f"{RUNBOOKS}/first-ten-minutes.md")
             .target_blank(True)
         )
     )
@@ -285,7 +285,7 @@ def _runbook(alert: str | None) -> list[Builder[models.DashboardLink]]:
     if alert is None:
         return []
     link = builders.DashboardLink(f"Runbook: {alert}").type(models.DashboardLinkType.LINK)
-    return [link.url(f"{RUNBOOKS}/{alert}").target_blank(True)]
+    return [link.url(f"{RUNBOOKS}/{alert}.md").target_blank(True)]
 
 
 def _namespaces() -> builders.QueryVariable:

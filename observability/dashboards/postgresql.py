@@ -25,6 +25,7 @@ def build() -> Dashboard:
                         ),
                         width=8,
                         most=1,
+                        runbook="PostgresDown",
                     ),
                     graph(
                         "Units of work repeated",
@@ -91,6 +92,7 @@ def build() -> Dashboard:
                         Query("sum by (state) (pg_stat_activity_count{ns})", "{{state}}"),
                         width=8,
                         stacked=True,
+                        runbook="PostgresConnectionsNearLimit",
                     ),
                     graph(
                         "Transactions",
@@ -113,6 +115,7 @@ def build() -> Dashboard:
                         Query("sum by (mode) (pg_locks_count{ns})", "{{mode}}"),
                         Query("sum(rate(pg_stat_database_deadlocks{ns}[$__rate_interval]))", "deadlocks/s"),
                         width=8,
+                        runbook="PostgresLongTransaction",
                     ),
                 ],
             ),
@@ -125,6 +128,7 @@ def build() -> Dashboard:
                         "bytes",
                         Query('pg_database_size_bytes{ns,datname!~"template.*"}', "{{datname}}"),
                         width=8,
+                        runbook="VolumeNearlyFull",
                     ),
                     graph(
                         "Room on the volume",
@@ -139,6 +143,7 @@ def build() -> Dashboard:
                         limits=Limits(warn=0.2, bad=0.1),
                         width=8,
                         most=1,
+                        runbook="VolumeNearlyFull",
                     ),
                     graph(
                         "Reads served from memory",

@@ -25,6 +25,7 @@ def build() -> Dashboard:
                         ),
                         width=8,
                         most=1,
+                        runbook="RedisDown",
                     ),
                     graph(
                         "Messages in the broker",
@@ -32,6 +33,7 @@ def build() -> Dashboard:
                         "short",
                         Query("max by (queue) (taskhub_broker_messages{ns})", "{{queue}}"),
                         width=8,
+                        runbook="WorkersStalled",
                     ),
                     graph(
                         "Publishes that failed, and jobs published again",
@@ -43,6 +45,7 @@ def build() -> Dashboard:
                             "again: {{reason}}",
                         ),
                         width=8,
+                        runbook="BrokerPublishFailing",
                     ),
                 ],
             ),
@@ -90,6 +93,7 @@ def build() -> Dashboard:
                         Query("redis_memory_used_bytes{ns}", "used {{instance}}"),
                         Query("redis_memory_max_bytes{ns}", "most {{instance}}"),
                         width=8,
+                        runbook="RedisMemoryNearLimit",
                     ),
                     graph(
                         "Keys evicted",
@@ -99,6 +103,7 @@ def build() -> Dashboard:
                             "sum by (instance) (rate(redis_evicted_keys_total{ns}[$__rate_interval]))", "{{instance}}"
                         ),
                         width=8,
+                        runbook="RedisEvictsKeys",
                     ),
                     graph(
                         "Clients",
@@ -107,6 +112,7 @@ def build() -> Dashboard:
                         Query("redis_connected_clients{ns}", "connected {{instance}}"),
                         Query("rate(redis_rejected_connections_total{ns}[$__rate_interval])", "refused/s {{instance}}"),
                         width=8,
+                        runbook="RedisRejectsConnections",
                     ),
                     graph(
                         "Commands",

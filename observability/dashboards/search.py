@@ -58,6 +58,7 @@ def build() -> Dashboard:
                         Query("sum by (source) (rate(taskhub_searches_total{ns}[$__rate_interval]))", "{{source}}"),
                         width=8,
                         stacked=True,
+                        runbook="SearchDegraded",
                     ),
                     graph(
                         "Degraded, by reason",
@@ -68,6 +69,7 @@ def build() -> Dashboard:
                             "{{reason}}",
                         ),
                         width=8,
+                        runbook="SearchDegraded",
                     ),
                     graph(
                         "Time of a search",
@@ -89,6 +91,7 @@ def build() -> Dashboard:
                         ),
                         words=_BREAKER,
                         width=12,
+                        runbook="ElasticsearchDown",
                     ),
                     graph(
                         "Drift, by difference",
@@ -96,6 +99,7 @@ def build() -> Dashboard:
                         "short",
                         Query("max by (difference) (taskhub_index_drift_documents{ns})", "{{difference}}"),
                         width=12,
+                        runbook="SearchIndexDrift",
                     ),
                 ],
             ),
@@ -109,6 +113,7 @@ def build() -> Dashboard:
                         Query("max by (color) (elasticsearch_cluster_health_status{ns})", "{{color}}"),
                         width=8,
                         most=1,
+                        runbook="ElasticsearchRed",
                     ),
                     graph(
                         "Heap in use",
@@ -122,6 +127,7 @@ def build() -> Dashboard:
                         limits=Limits(warn=0.75, bad=0.9),
                         width=8,
                         most=1,
+                        runbook="ElasticsearchHeapFull",
                     ),
                     graph(
                         "Free disk",
@@ -135,6 +141,7 @@ def build() -> Dashboard:
                         limits=Limits(warn=0.15, bad=0.05),
                         width=8,
                         most=1,
+                        runbook="ElasticsearchDiskNearlyFull",
                     ),
                     graph(
                         "Documents",

@@ -76,6 +76,7 @@ def build() -> Dashboard:
                         "short",
                         Query("max by (queue) (taskhub_outbox_depth{ns})", "{{queue}}"),
                         width=8,
+                        runbook="OutboxOld",
                     ),
                     graph(
                         "Sent to SQS",
@@ -92,6 +93,7 @@ def build() -> Dashboard:
                             "sum by (reason) (rate(taskhub_outbox_failures_total{ns}[$__rate_interval]))", "{{reason}}"
                         ),
                         width=8,
+                        runbook="OutboxRefused",
                     ),
                 ],
             ),
@@ -104,6 +106,7 @@ def build() -> Dashboard:
                         "short",
                         Query("max by (queue, visibility) (taskhub_sqs_messages{ns})", "{{queue}} {{visibility}}"),
                         width=12,
+                        runbook="SqsBacklogOld",
                     ),
                     graph(
                         "Whether the queues can be read",
@@ -112,6 +115,7 @@ def build() -> Dashboard:
                         Query("min by (queue) (taskhub_sqs_up{ns})", "{{queue}}"),
                         width=12,
                         most=1,
+                        runbook="SqsQueueUnreadable",
                     ),
                 ],
             ),
@@ -128,6 +132,7 @@ def build() -> Dashboard:
                         ),
                         width=8,
                         stacked=True,
+                        runbook="EventsFailing",
                     ),
                     graph(
                         "Messages moved to the DLQ",
@@ -137,6 +142,7 @@ def build() -> Dashboard:
                             "sum by (reason) (rate(taskhub_events_rejected_total{ns}[$__rate_interval]))", "{{reason}}"
                         ),
                         width=8,
+                        runbook="SqsDlqNotEmpty",
                     ),
                     graph(
                         "From commit to effect",
@@ -154,12 +160,14 @@ def build() -> Dashboard:
                         ),
                         limits=Limits(warn=10, bad=30),
                         width=8,
+                        runbook="SearchIndexLag",
                     ),
                     states(
                         "Receiving",
                         "Paused while PostgreSQL or Elasticsearch is away: messages stay in SQS and burn no receives.",
                         Query("max by (queue) (taskhub_consumer_paused{ns})", "{{queue}}"),
                         words=_PAUSED,
+                        runbook="ConsumerPaused",
                     ),
                 ],
             ),

@@ -84,6 +84,7 @@ def build() -> Dashboard:
                         "short",
                         Query("sum by (job) (up)", "{{job}}"),
                         width=8,
+                        runbook="TargetDown",
                     ),
                     graph(
                         "Time of a scrape",
@@ -115,6 +116,7 @@ def build() -> Dashboard:
                         Query("sum(rate(prometheus_notifications_sent_total[$__rate_interval]))", "sent"),
                         Query("sum(rate(prometheus_notifications_dropped_total[$__rate_interval]))", "dropped"),
                         width=12,
+                        runbook="AlertmanagerUnreachable",
                     ),
                     graph(
                         "Time to evaluate, by group",
@@ -122,6 +124,7 @@ def build() -> Dashboard:
                         "s",
                         Query("max by (rule_group) (prometheus_rule_group_last_duration_seconds)", "{{rule_group}}"),
                         width=8,
+                        runbook="PrometheusRuleFailures",
                     ),
                     graph(
                         "Notifications, by receiver",
@@ -132,6 +135,7 @@ def build() -> Dashboard:
                             "{{integration}}",
                         ),
                         width=8,
+                        runbook="NotificationsFailing",
                     ),
                     graph(
                         "Log lines that failed",
@@ -139,6 +143,7 @@ def build() -> Dashboard:
                         "ops",
                         Query("sum by (name) (rate(fluentbit_output_errors_total[$__rate_interval]))", "{{name}}"),
                         width=8,
+                        runbook="LogPipelineDropsLines",
                     ),
                 ],
             ),

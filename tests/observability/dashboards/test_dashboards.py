@@ -3,6 +3,7 @@
 import re
 from collections import Counter
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -65,7 +66,7 @@ def test_deploys_are_marked_and_the_other_dashboards_linked(page: Page) -> None:
     assert [mark["expr"] for mark in page.raw["annotations"]["list"] if mark["enable"]]
     links = page.raw["links"]
     assert any(link["type"] == "dashboards" and link["tags"] == ["taskhub"] for link in links)
-    assert any(link.get("url", "").endswith("/first-ten-minutes") for link in links)
+    assert any(link.get("url", "").endswith("/first-ten-minutes.md") for link in links)
 
 
 @EVERY_PAGE
@@ -155,3 +156,17 @@ def test_the_overview_opens_with_one_tile_a_failure_mode_each_leading_on() -> No
     uids = {re.sub(r"^/d/([^?]+).*", r"\1", url) for url in linked}
     assert uids <= {page.raw["uid"] for page in PAGES.values()}
     assert len(uids) == 8
+
+
+@EVERY_PANEL
+def test_a_link_to_a_runbook_leads_to_a_page(page: Page, panel: Panel) -> None:
+    pages = Path(__file__).parents[3] / "observability" / "runbooks"
+    for link in panel.raw.get("links", []):
+        if "/runbooks/" in link["url"]:
+            assert (pages / link["url"].rpartition("/")[2]).is_file()
+
+
+@EVERY_PAGE
+def test_most_graphs_of_a_dashboard_lead_to_a_runbook(page: Page) -> None:
+    linked = [panel for panel in page.panels if any("/runbooks/" in link["url"] for link in panel.raw.get("links", []))]
+    assert len(linked) >= 4
