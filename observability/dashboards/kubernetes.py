@@ -125,7 +125,7 @@ def build() -> Dashboard:
                             "kube_horizontalpodautoscaler_status_current_replicas{ns}", "{{horizontalpodautoscaler}}"
                         ),
                         Query("kube_horizontalpodautoscaler_spec_max_replicas{ns}", "{{horizontalpodautoscaler}} most"),
-                        width=8,
+                        width=12,
                     ),
                     graph(
                         "Nodes ready",
@@ -134,7 +134,7 @@ def build() -> Dashboard:
                         Query(
                             'min by (node) (kube_node_status_condition{condition="Ready",status="true"})', "{{node}}"
                         ),
-                        width=8,
+                        width=12,
                         most=1,
                         runbook="NodeDown",
                     ),
@@ -157,7 +157,7 @@ def build() -> Dashboard:
                             "{{persistentvolumeclaim}}",
                         ),
                         limits=Limits(warn=0.2, bad=0.1),
-                        width=8,
+                        width=12,
                         most=1,
                         runbook="VolumeNearlyFull",
                     ),
