@@ -68,6 +68,14 @@ def _send(bodies: tuple[str, ...]) -> None:
             client.send_message(QueueUrl=url, MessageBody=body)
 
 
+def _ids(queue: str) -> set[str]:
+    """The ids of some messages that wait, which go on waiting."""
+    with _client() as client:
+        url = client.get_queue_url(QueueName=queue)["QueueUrl"]
+        found = client.receive_message(QueueUrl=url, MaxNumberOfMessages=10, VisibilityTimeout=0)
+    return {message["MessageId"] for message in found.get("Messages", [])}
+
+
 def _purge(queue: str) -> None:
     with _client() as client:
         client.purge_queue(QueueUrl=client.get_queue_url(QueueName=queue)["QueueUrl"])
@@ -121,13 +129,15 @@ async def poison(scene: Scene) -> float:
         if seen["messages"] + seen["in_flight"] < len(_POISON):
             raise LocalError(f"an operator sees {seen['messages']} of {len(_POISON)} messages in the DLQ")
         await scene.until(lambda: _messages(DEAD_LETTER_QUEUE)[0] >= len(_POISON), "nobody looks at them any more")
+        before = await scene.do(_ids, DEAD_LETTER_QUEUE)
         answer = await operator.raw(HttpCall("POST", "/v1/operator/dlq/redrive", json={}))
         moved = answer.raise_for_status().json()["moved"]
     scene.stage.heals(f"an operator sent {moved} of them back")
     scene.stage.notes.append(f"{moved} redriven")
     if moved < len(_POISON):
         raise LocalError(f"the redrive moved {moved} of {len(_POISON)} messages")
-    await scene.until(lambda: sum(_messages(DEAD_LETTER_QUEUE)) >= len(_POISON), "they are in the DLQ again")
+    # The consumer sends each anew, with its reason: under an id of its own.
+    await scene.until(lambda: len(_ids(DEAD_LETTER_QUEUE) - before) >= len(_POISON), "they are in the DLQ again")
     await scene.do(_purge, DEAD_LETTER_QUEUE)
     return since
 

@@ -1,6 +1,7 @@
 """Secrets change without downtime: the key that signs tokens, and the role that PostgreSQL knows the apps by."""
 
 import asyncio
+import base64
 import json
 import secrets
 from collections.abc import AsyncIterator, Mapping
@@ -12,6 +13,7 @@ from psycopg import sql
 
 from taskhub_local.errors import LocalError
 from taskhub_local.faults.case import Felt
+from taskhub_local.faults.client import HttpCall
 from tests.e2e.case import ClusterCase
 from tests.e2e.cases.checks import nothing_failed
 from tests.e2e.install import APP_SECRET, superuser_url
@@ -34,11 +36,22 @@ async def rotate_secrets(scene: Scene) -> float:
             left = await scene.do(_sessions, scene, former[_URL])
             if left:
                 raise LocalError(f"{left} sessions still use the former database role after every pod was replaced")
+            if await _signed_by(scene) != kid:
+                raise LocalError("new tokens are not signed with the new key after every pod was replaced")
             scene.stage.recovered(f"every pod uses {role} and signs with {kid}")
         finally:
             # The new key stays among the keys: tokens that it signed are out there.
             await _apply(scene, {**former, _KEYS: json.dumps(keys)})
     return since
+
+
+async def _signed_by(scene: Scene) -> str:
+    """Log in anew, and return the id of the key that signed the token."""
+    account = scene.stage.client.credentials
+    call = HttpCall("POST", "/v1/token", json={"email": account.email, "password": account.password})
+    token = (await scene.stage.client.raw(call)).raise_for_status().json()["access_token"]
+    head = token.partition(".")[0]
+    return str(json.loads(base64.urlsafe_b64decode(head + "=" * (-len(head) % 4)))["kid"])
 
 
 async def _apply(scene: Scene, values: Mapping[str, str]) -> None:
