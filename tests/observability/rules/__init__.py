@@ -1,0 +1,1 @@
+"""The rules: what they watch, when they fire, and that their tests would notice a change."""

@@ -1,0 +1,25 @@
+"""The programs of Prometheus that the tests run: promtool and amtool."""
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+_PACKAGES = {"promtool": "prometheus", "amtool": "prometheus-alertmanager"}
+
+
+def run(program: str, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    """Runs it to its end. Where it is not installed, the test is skipped; in CI that is a failure."""
+    path = shutil.which(program)
+    if path is None:
+        reason = f"{program} is not installed (Debian: apt-get install {_PACKAGES[program]})"
+        if os.environ.get("CI"):
+            pytest.fail(f"CI must test with {program}: {reason}")
+        pytest.skip(reason)
+    command = [path, *map(str, arguments)]
+    # Both outputs as one: promtool says what it tests on one of them, and what failed on the other.
+    return subprocess.run(
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=100, check=False
+    )
