@@ -72,6 +72,17 @@ e2e: setup ## Break a real cluster's parts under load; CASE=redis_wipe runs one,
 	@$(if $(E2E_KUBECONFIG),,$(BIN)/python -m tests.e2e.cluster up)
 	@$(BIN)/python -m pytest tests/e2e -s $(if $(E2E_KUBECONFIG),--kubeconfig $(E2E_KUBECONFIG)) $(if $(CASE),--case $(CASE)) $(ARGS)
 
+##@ Watching it
+
+.PHONY: prometheus
+prometheus: setup ## Run Prometheus beside make up: it scrapes the programs and judges the alerts (needs Debian's prometheus)
+	@exec $(BIN)/python -m observability.local $(ARGS)
+
+.PHONY: dashboards
+dashboards: setup ## Draw the dashboards from a live Prometheus as HTML and PNG; ARGS="--prometheus URL overview" draws one
+	@"$$($(PYTHON) tools/bootstrap.py --print-uv)" pip install -q -p $(BIN)/python --require-hashes -r requirements/e2e.txt
+	@$(BIN)/python -m observability.render $(ARGS)
+
 ##@ Code
 
 .PHONY: test

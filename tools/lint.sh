@@ -20,6 +20,8 @@ lint "ruff check" ruff check --quiet .
 lint "ruff format" ruff format --quiet --check .
 lint "mypy" mypy --no-error-summary
 lint "import rules" lint-imports --no-logo
+lint "dashboards" python -m observability.dashboards check
+lint "failure matrix" python -m tools.matrix check
 # Another linter is one more line here.
 
 if ((${#failed[@]})); then

@@ -7,8 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from observability.dashboards.listing import as_json, dashboards
 from observability.dashboards.reading import FOLDER, Page, Panel, committed_pages, metric_names
+
+from tests.observability.rules.programs import run
 
 PAGES = {page.name: page for page in committed_pages()}
 PANELS = [
@@ -170,3 +173,18 @@ def test_a_link_to_a_runbook_leads_to_a_page(page: Page, panel: Panel) -> None:
 def test_most_graphs_of_a_dashboard_lead_to_a_runbook(page: Page) -> None:
     linked = [panel for panel in page.panels if any("/runbooks/" in link["url"] for link in panel.raw.get("links", []))]
     assert len(linked) >= 4
+
+
+def test_prometheus_understands_every_query(tmp_path: Path) -> None:
+    """Each query as a recording rule, with Grafana's variables filled in."""
+    queries = [query for page in PAGES.values() for panel in page.panels for query in panel.queries]
+    queries += [mark["expr"] for page in PAGES.values() for mark in page.raw["annotations"]["list"]]
+    rules = [
+        {"record": f"panel:{number}", "expr": query.replace("$__rate_interval", "1m").replace("$namespace", ".*")}
+        for number, query in enumerate(queries)
+    ]
+    file = tmp_path / "queries.yaml"
+    file.write_text(yaml.safe_dump({"groups": [{"name": "queries", "rules": rules}]}))
+    checked = run("promtool", "check", "rules", file)
+    assert checked.returncode == 0, checked.stdout
+    assert f"{len(queries)} rules found" in checked.stdout
