@@ -60,3 +60,16 @@ def test_steps_that_wait_for_each_other_are_named_instead_of_waiting_for_ever() 
     steps = [Step("hen", never, never, needs=("egg",)), Step("egg", never, never, needs=("hen",))]
     with pytest.raises(ClusterError, match="wait for each other"):
         run_steps(steps)
+
+
+def test_a_lane_between_two_steps_is_not_taken_for_one_that_waits_for_ever() -> None:
+    for _ in range(200):
+        made = Made()
+        run_steps(
+            [
+                made.step("first", lane=Lane.COMPILE),
+                made.step("second", lane=Lane.COMPILE),
+                made.step("image", needs=("second",)),
+            ]
+        )
+        assert made.names == ["first", "second", "image"]

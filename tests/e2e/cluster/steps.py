@@ -88,12 +88,16 @@ class _Run:
                     if self._unfinished.isdisjoint(step.needs):
                         self._waiting.remove(step)
                         return step
-                if len(self._unfinished) == len(self._waiting):
+                if len(self._unfinished) == len(self._waiting) and not self._can_go_on():
                     self._failure = ClusterError(f"these steps wait for each other: {', '.join(self._unfinished)}")
                     self._changed.notify_all()
                     return None
                 self._changed.wait()
         return None
+
+    def _can_go_on(self) -> bool:
+        """Whether a step of some lane could start: that lane may be just about to."""
+        return any(self._unfinished.isdisjoint(step.needs) for step in self._waiting)
 
 
 def _remaining(steps: Sequence[Step]) -> float:
