@@ -14,6 +14,7 @@ from typing import Any
 
 import httpx
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 from sqlalchemy import Engine, text
 
 from taskhub_local.ports import any_free
@@ -205,3 +206,20 @@ def test_metrics_and_probes_are_on_a_port_of_their_own(process: Process) -> None
     assert re.search(r'taskhub_http_requests_total\{method="GET",route="/v1/tasks",status="401"\} [1-9]', metrics)
     assert [_status(process.health, path) for path in ("/livez", "/readyz", "/startupz")] == [200, 200, 200]
     assert process.client.get("/metrics").status_code == 404
+
+
+def test_labels_of_metrics_are_templates_of_routes_and_never_ids(process: Process) -> None:
+    paths = process.client.get("/openapi.json").json()["paths"]
+    for number in range(3):
+        unknown = [f"/v1/nothing/{uuid.uuid4()}", f"/{uuid.uuid4()}?page={number}"]
+        for path in [*(re.sub(r"\{\w+\}", lambda _: str(uuid.uuid4()), path) for path in paths), *unknown]:
+            for method in ("GET", "POST", "PATCH", "PUT", "DELETE", f"X{number}"):
+                process.client.request(method, path, params={"cursor": str(uuid.uuid4())})
+    families = list(text_string_to_metric_families(process.health.get("/metrics").text))
+    labels = [sample.labels for family in families for sample in family.samples if family.name.startswith("taskhub_")]
+    routes = {one["route"] for one in labels if "route" in one}
+    assert len(routes) > 20
+    assert routes <= {*paths, "unmatched"}
+    assert {one["method"] for one in labels if "method" in one} <= {*["GET", "POST", "PATCH", "PUT", "DELETE"], "other"}
+    ids = [value for one in labels for value in one.values() if re.search(r"[0-9a-f]{8}|@|\?", value)]
+    assert not ids
