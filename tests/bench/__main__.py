@@ -8,10 +8,11 @@ from rich.console import Console
 from rich.table import Table
 
 from taskhub_local.ports import any_free
-from tests.bench import api_cost, jobs, scale
+from tests.bench import api_cost, jobs, profile, scale
 from tests.bench.api_cost import Cost
 from tests.bench.jobs import Rate
 from tests.bench.platform import Servers, servers
+from tests.bench.scale import Shape
 
 console = Console()
 
@@ -55,11 +56,32 @@ def _api(platform: Servers, *, count: int, rounds: int) -> None:
     console.print(table)
 
 
+_SHAPES = [
+    Shape(1_000, 0),
+    Shape(100_000, 0),
+    Shape(1_000, 100_000),
+    Shape(1_000_000, 0),
+    Shape(1_000, 1_000_000),
+]
+
+
+def _profile(platform: Servers, *, count: int) -> None:
+    env = platform.environment("bench_api", 6)
+    for server in ("taskhub", "ordinary"):
+        table = Table("operation", "CPU, us a request", "of which in", title=f"Where the time goes: {server}")
+        for taken in profile.take(env, port=any_free(), logs=platform.logs, server=server, count=count):
+            parts = (f"{name} {spent:,.0f}" for name, spent in taken.by_package.items() if spent >= 5)
+            table.add_row(taken.operation, f"{taken.microseconds:,.0f}", ", ".join(parts))
+        console.print(table)
+
+
 def _scale(platform: Servers, *, largest: int) -> None:
-    sizes = tuple(size for size in (1_000, 100_000, 1_000_000) if size <= largest)
-    table = Table("jobs waiting", "jobs/s, one connection", title="Mark, claim and complete, 500 at a time")
-    for depth in scale.queue_depths(platform, sizes, cycles=2):
-        table.add_row(f"{depth.size:,}", f"{depth.per_second:,.0f}")
+    shapes = [shape for shape in _SHAPES if shape.waiting + shape.finished <= largest + 1_000]
+    table = Table("waiting", "finished", "jobs/s", "of the first", title="Mark, claim and complete, one connection")
+    found = scale.queue_depths(platform, shapes, cycles=20)
+    for one in found:
+        share = one.per_second / found[0].per_second
+        table.add_row(f"{one.shape.waiting:,}", f"{one.shape.finished:,}", f"{one.per_second:,.0f}", f"{share:.2f}x")
     console.print(table)
     table = Table("depth", "pages/s", title="Pages of 100 tasks, by priority")
     for depth in scale.page_depths(platform, tasks=100_000):
@@ -70,7 +92,9 @@ def _scale(platform: Servers, *, largest: int) -> None:
 def main() -> None:
     """Runs what was asked for."""
     parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
-    parser.add_argument("parts", nargs="*", choices=["jobs", "latency", "api", "scale", []], help="default: all")
+    parser.add_argument(
+        "parts", nargs="*", choices=["jobs", "latency", "api", "scale", "profile", []], help="default: all but profile"
+    )
     parser.add_argument("--quick", action="store_true", help="fewer jobs and rounds")
     arguments = parser.parse_args()
     parts = arguments.parts or ["jobs", "latency", "api", "scale"]
@@ -83,6 +107,8 @@ def main() -> None:
             _latency(platform)
         if "api" in parts:
             _api(platform, count=500 if quick else 2_000, rounds=1 if quick else 3)
+        if "profile" in parts:
+            _profile(platform, count=1_000 if quick else 4_000)
         if "scale" in parts:
             _scale(platform, largest=100_000 if quick else 1_000_000)
 

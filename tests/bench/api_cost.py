@@ -32,7 +32,8 @@ class Cost:
     memory_mib: float
 
 
-def _commands(port: int) -> dict[str, list[str]]:
+def commands(port: int) -> dict[str, list[str]]:
+    """How each server is started."""
     uvicorn = [str(servers.BIN / "uvicorn"), *UVICORN, "--port", str(port)]
     return {
         "taskhub": [str(servers.BIN / "taskhub-api"), "serve"],
@@ -41,7 +42,8 @@ def _commands(port: int) -> dict[str, list[str]]:
     }
 
 
-def _operations(token: str, task_id: uuid.UUID) -> dict[str, Callable[[], bytes]]:
+def operations(token: str, task_id: uuid.UUID) -> dict[str, Callable[[], bytes]]:
+    """The requests that are measured, as they go over the wire."""
     task = orjson.dumps({"title": "Rotate the signing keys", "notes": "The runbook has the steps.", "tags": ["ops"]})
     job = orjson.dumps({"kind": "bench.noop", "args": {}})
     keys = itertools.count()
@@ -52,31 +54,26 @@ def _operations(token: str, task_id: uuid.UUID) -> dict[str, Callable[[], bytes]
             "POST", "/v1/tasks", token=token, body=task, extra=f"Idempotency-Key: {prefix}-{next(keys)}\r\n"
         ),
         "POST job": lambda: load.http("POST", "/v1/jobs", token=token, body=job),
+        "POST job, keyed": lambda: load.http(
+            "POST", "/v1/jobs", token=token, body=job, extra=f"Idempotency-Key: {prefix}-job-{next(keys)}\r\n"
+        ),
         "GET task": lambda: load.http("GET", f"/v1/tasks/{task_id}", token=token),
     }
 
 
 def measure(env: dict[str, str], *, port: int, logs: Path, rounds: int, count: int, connections: int = 8) -> list[Cost]:
     """Runs every server in turn, several rounds each, against the same database."""
-    account = uuid.uuid4()
-    with psycopg.connect(env["TASKHUB_DATABASE_URL"], autocommit=True) as connection:
-        connection.execute(
-            "INSERT INTO accounts (id, email, password_hash) VALUES (%s, %s, '!')",
-            (account, f"bench-{account}@example.com"),
-        )
-    token = AccessTokens(ApiSettings.model_validate(_as_fields(env))).sign(Caller(account, Role.USER))
-    env = {**env, "BENCH_ACCOUNT": str(account), "TASKHUB_API_PORT": str(port), "TASKHUB_METRICS_PORT": "0"}
+    env, token = with_account(env, port=port)
     samples: dict[tuple[str, str], list[tuple[float, float, float]]] = {}
     for _ in range(rounds):
-        for name, command in _commands(port).items():
+        for name, command in commands(port).items():
             with servers.running(
                 command, env=env, log=logs / f"api-{name}.log", cwd=servers.HERE.parent.parent
             ) as server:
                 servers.wait_for_http(
                     f"http://127.0.0.1:{port}/v1/tasks/{uuid.uuid4()}", server, Authorization=f"Bearer {token}"
                 )
-                task_id = uuid.UUID(_create(port, token))
-                for operation, request in _operations(token, task_id).items():
+                for operation, request in operations(token, create(port, token)).items():
                     load.run(port, request, count=200, connections=connections)  # warm
                     before = server.cpu_seconds()
                     answers = load.run(port, request, count=count, connections=connections)
@@ -88,6 +85,18 @@ def measure(env: dict[str, str], *, port: int, logs: Path, rounds: int, count: i
     ]
 
 
+def with_account(env: dict[str, str], *, port: int) -> tuple[dict[str, str], str]:
+    """The environment of the servers, with a new account in the database, and a token of that account."""
+    account = uuid.uuid4()
+    with psycopg.connect(env["TASKHUB_DATABASE_URL"], autocommit=True) as connection:
+        connection.execute(
+            "INSERT INTO accounts (id, email, password_hash) VALUES (%s, %s, '!')",
+            (account, f"bench-{account}@example.com"),
+        )
+    token = AccessTokens(ApiSettings.model_validate(_as_fields(env))).sign(Caller(account, Role.USER))
+    return {**env, "BENCH_ACCOUNT": str(account), "TASKHUB_API_PORT": str(port), "TASKHUB_METRICS_PORT": "0"}, token
+
+
 def _as_fields(env: dict[str, str]) -> dict[str, object]:
     fields: dict[str, object] = {
         key.removeprefix("TASKHUB_").lower(): value for key, value in env.items() if key.startswith("TASKHUB_")
@@ -95,12 +104,12 @@ def _as_fields(env: dict[str, str]) -> dict[str, object]:
     return {**fields, "jwt_keys": orjson.loads(env["TASKHUB_JWT_KEYS"]), "job_kind_modules": ()}
 
 
-def _create(port: int, token: str) -> str:
+def create(port: int, token: str) -> uuid.UUID:
+    """A task to be read."""
     answer = httpx.post(
         f"http://127.0.0.1:{port}/v1/tasks",
         json={"title": "The task that is read", "tags": ["bench"]},
         headers={"Authorization": f"Bearer {token}"},
     )
     answer.raise_for_status()
-    created: str = answer.json()["id"]
-    return created
+    return uuid.UUID(answer.json()["id"])

@@ -4,7 +4,7 @@ import threading
 import uuid
 from datetime import UTC, datetime, timedelta
 
-from sqlalchemy import Engine, text
+from sqlalchemy import Engine, event, text
 
 from taskhub_core.jobs import dispatch, lease
 from taskhub_core.jobs.lease import Completion
@@ -35,6 +35,56 @@ def test_the_broker_holds_a_window_and_higher_priorities_come_first(engine: Engi
     assert _mark(engine, window=3) == low[1:]
     with engine.begin() as connection:
         assert not dispatch.more_waiting(connection, registry)
+
+
+_BACKLOG = text(
+    """
+    INSERT INTO jobs (id, account_id, kind, state, run_at, args, fingerprint, max_attempts, finished_at)
+    SELECT gen_random_uuid(), :account, 'engine.plain', state, now(), '{}', '', 3,
+           CASE WHEN state = 'succeeded' THEN now() END
+    FROM generate_series(1, 10000), (VALUES ('queued'), ('succeeded')) AS states (state)
+    """
+)
+_READS = text("SELECT seq_tup_read, idx_tup_fetch FROM pg_stat_xact_user_tables WHERE relname = 'jobs'")
+
+
+def test_a_pass_reads_what_it_takes_and_neither_the_backlog_nor_what_is_finished(
+    engine: Engine, account_id: uuid.UUID
+) -> None:
+    with engine.begin() as connection:
+        connection.execute(_BACKLOG, {"account": account_id})
+    with engine.execution_options(isolation_level="AUTOCOMMIT").connect() as connection:
+        connection.execute(text("VACUUM ANALYZE jobs"))
+    with engine.begin() as connection:
+        # What PostgreSQL settles for by itself after some uses of a statement: plans that do not see the parameters.
+        connection.execute(text("SET LOCAL plan_cache_mode = force_generic_plan"))
+        for window in range(10, 110, 20):
+            assert len(dispatch.mark_for_dispatch(connection, registry, window=window)) == 10
+            own = {"engine.plain": "own", "engine.other": "own"}
+            assert len(dispatch.mark_for_dispatch(connection, registry, window=window + 10, queues=own)) == 10
+            assert dispatch.more_waiting(connection, registry)
+        reads = connection.execute(_READS).one()
+        connection.rollback()
+    assert reads.seq_tup_read == 0
+    assert reads.idx_tup_fetch < 10_000
+
+
+def test_a_limited_job_that_arrives_while_a_pass_is_under_way_waits_for_the_next(
+    engine: Engine, account_id: uuid.UUID
+) -> None:
+    plain = _submit(engine, account_id, "engine.plain", count=2, priority=1)
+    late: list[uuid.UUID] = []
+
+    def submit_late(_connection: object, _cursor: object, statement: str, *_: object) -> None:
+        if "UPDATE jobs SET dispatched_at = now()" in statement and not late:
+            late.extend(_submit(engine, account_id, "engine.limited", count=3, priority=9))
+
+    event.listen(engine, "before_cursor_execute", submit_late)
+    try:
+        assert _mark(engine) == plain
+    finally:
+        event.remove(engine, "before_cursor_execute", submit_late)
+    assert _mark(engine) == sorted(late)[:2]
 
 
 def test_a_backlog_of_one_queue_does_not_hold_up_another(engine: Engine, account_id: uuid.UUID) -> None:

@@ -1,5 +1,6 @@
 """Bringing a database to the newest schema: the one Alembic history, run under a lock so that two runs cannot meet."""
 
+import time
 from pathlib import Path
 
 from alembic import command
@@ -11,6 +12,7 @@ from taskhub_core.database.engine import session_settings, sqlalchemy_url
 from taskhub_core.settings import DatabaseSettings
 
 _LOCK = 0x7A5C_0001  # any constant: the advisory lock of migrations
+_LOCK_POLL_SECONDS = 0.2
 
 
 def alembic_config(connection: Connection | None = None) -> Config:
@@ -27,7 +29,9 @@ def upgrade(url: URL | str, revision: str = "head") -> None:
     engine = create_engine(parsed, connect_args={"connect_timeout": 10, "application_name": "taskhub-migrate"})
     try:
         with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as guard:
-            guard.execute(text("SELECT pg_advisory_lock(:lock)"), {"lock": _LOCK})
+            # Asked for again and again: a statement that waits would be waited for by CREATE INDEX CONCURRENTLY.
+            while not guard.execute(text("SELECT pg_try_advisory_lock(:lock)"), {"lock": _LOCK}).scalar_one():
+                time.sleep(_LOCK_POLL_SECONDS)
             try:
                 with engine.connect() as connection:
                     # A migration that cannot have its lock at once gives way to the traffic and may be run again.

@@ -63,23 +63,50 @@ _OUTSTANDING = text("SELECT count(*) FROM jobs WHERE state = 'queued' AND dispat
 _OUTSTANDING_BY_KIND = text(
     "SELECT kind, count(*) AS jobs FROM jobs WHERE state = 'queued' AND dispatched_at IS NOT NULL GROUP BY kind"
 )
-# Uses ix_jobs_waiting in its own order, so the cost is that of the rows taken, however long the backlog. The planner
-# takes "kind <> ALL ($1)", with an array that it cannot see, for a condition that nearly no row meets, and would read
-# and sort the whole table for it; of a CASE it assumes that every second row does.
-_NOT_LIMITED = "CASE WHEN kind = ANY (CAST(:limited AS text[])) THEN false ELSE true END"
+# Steps from kind to kind along ix_jobs_waiting_kind: reads as many rows as there are kinds.
+_WAITING_KINDS = text(
+    """
+    WITH RECURSIVE waiting AS (
+        (SELECT kind FROM jobs WHERE state = 'queued' AND dispatched_at IS NULL ORDER BY kind LIMIT 1)
+        UNION ALL
+        SELECT (
+            SELECT jobs.kind FROM jobs
+            WHERE state = 'queued' AND dispatched_at IS NULL AND jobs.kind > waiting.kind
+            ORDER BY jobs.kind LIMIT 1
+        ) FROM waiting WHERE waiting.kind IS NOT NULL
+    )
+    SELECT kind FROM waiting WHERE kind IS NOT NULL
+    """
+)
+# Both use an index in its own order, so the cost is that of the rows taken, however long the backlog. None has a
+# condition on a list of kinds: the planner cannot see into an array, takes "kind <> ALL ($1)" for a condition that
+# nearly no row meets, and would read and sort the whole table for it.
 _MARK = """
     UPDATE jobs SET dispatched_at = now()
-    WHERE id = ANY (ARRAY(
-        SELECT id FROM jobs
-        WHERE state = 'queued' AND dispatched_at IS NULL AND {condition}
-        ORDER BY priority DESC, run_at, id LIMIT :limit FOR UPDATE SKIP LOCKED))
-      AND state = 'queued' AND dispatched_at IS NULL
+    WHERE id = ANY (ARRAY({next})) AND state = 'queued' AND dispatched_at IS NULL
     RETURNING id, kind, attempt, priority, run_at
 """
-_MARK_UNLIMITED = text(_MARK.format(condition=_NOT_LIMITED))
-_MARK_LIMITED = text(_MARK.format(condition="kind = :kind"))
-# These two read past the jobs of other kinds, so theirs is the cost of the backlog before the rows taken.
-_MARK_KINDS = text(_MARK.format(condition="kind = ANY (CAST(:kinds AS text[]))"))
+_MARK_ANY = text(
+    _MARK.format(
+        next="""
+        SELECT id FROM jobs WHERE state = 'queued' AND dispatched_at IS NULL
+        ORDER BY priority DESC, run_at, id LIMIT :limit FOR UPDATE SKIP LOCKED"""
+    )
+)
+# BETWEEN rather than "=": the order then begins with the kind for the planner, too, and one index alone gives it.
+_MARK_KINDS = text(
+    _MARK.format(
+        next="""
+        SELECT locked.id FROM (
+            SELECT next.id FROM unnest(CAST(:kinds AS text[])) AS wanted (kind), LATERAL (
+                SELECT id, priority, run_at FROM jobs
+                WHERE state = 'queued' AND dispatched_at IS NULL AND jobs.kind BETWEEN wanted.kind AND wanted.kind
+                ORDER BY jobs.kind, priority DESC, run_at, id LIMIT :limit
+            ) AS next
+            ORDER BY priority DESC, run_at, id LIMIT :limit
+        ) AS first JOIN jobs AS locked ON locked.id = first.id FOR UPDATE OF locked SKIP LOCKED"""
+    )
+)
 _TRY_LOCK = text("SELECT pg_try_advisory_xact_lock(:lock)")
 _IN_USE = text(
     """
@@ -91,6 +118,11 @@ _IN_USE = text(
 )
 
 
+def waiting_kinds(connection: Connection) -> list[str]:
+    """The kinds of which at least one job waits to be dispatched."""
+    return list(connection.execute(_WAITING_KINDS).scalars())
+
+
 def mark_for_dispatch(
     connection: Connection, registry: Registry, *, window: int, queues: Mapping[str, str] = _ONE_QUEUE
 ) -> list[Dispatched]:
@@ -99,26 +131,34 @@ def mark_for_dispatch(
     `queues`: the kinds that have a queue of their own. Each queue has its own window, so that a backlog in one does not
     hold up another.
     """
-    rooms = _rooms(connection, window, queues)
+    waiting = waiting_kinds(connection)
+    rooms = _rooms(connection, window, queues) if waiting else {}
     if not rooms:
         return []
     limits = {kind.name: kind.concurrency_limit for kind in registry.all() if kind.concurrency_limit is not None}
+    limited = [kind for kind in waiting if kind in limits and queues.get(kind) in rooms]
     rows: list[Row[Any]] = []
     for queue, room in rooms.items():
-        if queue is None:
-            rows += connection.execute(_MARK_UNLIMITED, {"limited": [*limits, *queues], "limit": room})
-        else:
-            kinds = [kind for kind, own in queues.items() if own == queue and kind not in limits]
+        kinds = [kind for kind in waiting if queues.get(kind) == queue and kind not in limits]
+        if kinds == waiting:
+            rows += _only(connection, kinds, connection.execute(_MARK_ANY, {"limit": room}).all())
+        elif kinds:
             rows += connection.execute(_MARK_KINDS, {"kinds": kinds, "limit": room})
     # Limited kinds are counted and marked under a lock, by one dispatcher at a time, so that the limit is exact.
-    if limits and connection.execute(_TRY_LOCK, {"lock": _LIMITED_LOCK}).scalar():
-        in_use = {row.kind: row.in_use for row in connection.execute(_IN_USE, {"kinds": list(limits)})}
-        for kind, limit in limits.items():
-            free = limit - in_use.get(kind, 0)
-            if free > 0 and queues.get(kind) in rooms:
-                rows += connection.execute(_MARK_LIMITED, {"kind": kind, "limit": free})
+    if limited and connection.execute(_TRY_LOCK, {"lock": _LIMITED_LOCK}).scalar():
+        in_use = {row.kind: row.in_use for row in connection.execute(_IN_USE, {"kinds": limited})}
+        for kind in limited:
+            free = limits[kind] - in_use.get(kind, 0)
+            if free > 0:
+                rows += connection.execute(_MARK_KINDS, {"kinds": [kind], "limit": free})
     rows.sort(key=lambda row: (-row.priority, row.run_at, row.id))
     return [Dispatched(row.id, row.kind, row.attempt, row.priority) for row in rows]
+
+
+def _only(connection: Connection, kinds: Sequence[str], rows: Sequence[Row[Any]]) -> list[Row[Any]]:
+    """Those of the kinds. Jobs of another kind, which came since the kinds were asked for, wait for the next pass."""
+    unmark(connection, [row.id for row in rows if row.kind not in kinds])
+    return [row for row in rows if row.kind in kinds]
 
 
 def _rooms(connection: Connection, window: int, queues: Mapping[str, str]) -> dict[str | None, int]:
@@ -133,19 +173,10 @@ def _rooms(connection: Connection, window: int, queues: Mapping[str, str]) -> di
     return {queue: room for queue, room in rooms.items() if room > 0}
 
 
-_MORE_WAITING = text(
-    f"""
-    SELECT EXISTS (
-        SELECT 1 FROM jobs
-        WHERE state = 'queued' AND dispatched_at IS NULL AND {_NOT_LIMITED})
-    """  # noqa: S608 - no value is formatted in
-)
-
-
 def more_waiting(connection: Connection, registry: Registry) -> bool:
     """Whether jobs wait for room in the window. Limited kinds do not count: they wait for one of their own to end."""
-    limited = [kind.name for kind in registry.all() if kind.concurrency_limit is not None]
-    return bool(connection.execute(_MORE_WAITING, {"limited": limited}).scalar_one())
+    limited = {kind.name for kind in registry.all() if kind.concurrency_limit is not None}
+    return not limited.issuperset(waiting_kinds(connection))
 
 
 # The last ones only, read along ix_jobs_finished. Retried jobs count from their first start: they look long, and are.
@@ -181,6 +212,8 @@ def unmark(connection: Connection, ids: Sequence[uuid.UUID], *, older_than_secon
 
     `older_than_seconds` leaves alone what another dispatcher has marked anew in the meantime.
     """
+    if not ids:
+        return 0
     return connection.execute(_UNMARK, {"ids": list(ids), "older_than": older_than_seconds}).rowcount
 
 
@@ -271,19 +304,24 @@ def rescue_expired(connection: Connection, *, limit: int) -> list[Rescued]:
     ]
 
 
+# Each part names its index's order: by its estimates the planner may prefer to read the table, finished jobs and all.
 _MEASURE = text(
     """
     SELECT
-        (SELECT count(*) FROM (SELECT 1 FROM jobs WHERE state = 'queued' AND dispatched_at IS NULL LIMIT 100000) w)
-            AS waiting,
-        (SELECT count(*) FROM jobs WHERE state = 'queued' AND dispatched_at IS NOT NULL) AS dispatched,
+        waiting.count AS waiting, waiting.age AS waiting_age,
+        dispatched.count AS dispatched, dispatched.age AS dispatched_age,
         (SELECT count(*) FROM jobs WHERE state = 'running') AS running,
-        (SELECT count(*) FROM (SELECT 1 FROM jobs WHERE state = 'scheduled' LIMIT 100000) s) AS scheduled,
-        (SELECT count(*) FROM (SELECT 1 FROM jobs WHERE state = 'dead' LIMIT 100000) d) AS dead,
-        (SELECT EXTRACT(epoch FROM now() - min(run_at))::float8 FROM jobs
-         WHERE state = 'queued' AND dispatched_at IS NOT NULL) AS dispatched_age,
-        (SELECT EXTRACT(epoch FROM now() - min(run_at))::float8 FROM
-            (SELECT run_at FROM jobs WHERE state = 'queued' AND dispatched_at IS NULL LIMIT 100000) w) AS waiting_age
+        (SELECT count(*) FROM
+            (SELECT 1 FROM jobs WHERE state = 'scheduled' ORDER BY run_at LIMIT 100000) s) AS scheduled,
+        (SELECT count(*) FROM (SELECT 1 FROM jobs WHERE state = 'dead' ORDER BY id LIMIT 100000) d) AS dead
+    FROM (
+        SELECT count(*) AS count, EXTRACT(epoch FROM now() - min(run_at))::float8 AS age FROM (
+            SELECT run_at FROM jobs WHERE state = 'queued' AND dispatched_at IS NULL
+            ORDER BY priority DESC, run_at, id LIMIT 100000) AS w
+    ) AS waiting, (
+        SELECT count(*) AS count, EXTRACT(epoch FROM now() - min(run_at))::float8 AS age FROM jobs
+        WHERE state = 'queued' AND dispatched_at IS NOT NULL
+    ) AS dispatched
     """
 )
 

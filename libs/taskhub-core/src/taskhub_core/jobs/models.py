@@ -77,6 +77,7 @@ jobs = Table(
     CheckConstraint("(state IN ('succeeded', 'dead', 'cancelled')) = (finished_at IS NOT NULL)", name="finished"),
     Index("ix_jobs_scheduled", "run_at", postgresql_where=text("state = 'scheduled'")),
     Index("ix_jobs_waiting", text("priority DESC"), "run_at", "id", postgresql_where=_WAITING),
+    Index("ix_jobs_waiting_kind", "kind", text("priority DESC"), "run_at", "id", postgresql_where=_WAITING),
     Index("ix_jobs_dispatched", "dispatched_at", postgresql_where=_DISPATCHED),
     Index("ix_jobs_running", "lease_expires_at", postgresql_where=_RUNNING),
     Index("ix_jobs_finished", "finished_at", postgresql_where=text("finished_at IS NOT NULL")),

@@ -8,6 +8,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, text
 
+from taskhub_core.database import driver
 from taskhub_core.errors import Conflict, NotFound
 from taskhub_core.events import outbox
 from taskhub_core.ids import new_id
@@ -65,19 +66,20 @@ def job_of(row: Row[Any]) -> Job:
     return Job(**{**values, "state": JobState(values["state"])})
 
 
-_GET = text(
-    f"""
-    SELECT {COLUMNS} FROM jobs WHERE id = :id AND (CAST(:account AS uuid) IS NULL OR account_id = :account)
-    """  # noqa: S608 - no value is formatted in
-)
+_GET = f"""
+    SELECT {COLUMNS} FROM jobs
+    WHERE id = %(id)s AND (CAST(%(account)s AS uuid) IS NULL OR account_id = %(account)s)
+"""  # noqa: S608 - no value is formatted in
 
 
 def get(connection: Connection, job_id: uuid.UUID, *, account_id: uuid.UUID | None) -> Job:
     """The job; of any account when `account_id` is None (operators). Raises NotFound."""
-    row = connection.execute(_GET, {"id": job_id, "account": account_id}).one_or_none()
+    row = driver.fetch_one(connection, _GET, {"id": job_id, "account": account_id})
     if row is None:
         raise NotFound(f"There is no job {job_id}.")
-    return job_of(row)
+    fields = list(row)  # COLUMNS, which are the fields of a Job in their order
+    fields[3] = JobState(fields[3])
+    return Job(*fields)
 
 
 def submit_and_get(connection: Connection, new: NewJob) -> Job:

@@ -10,6 +10,7 @@ from typing import Any
 import orjson
 from sqlalchemy import Connection, text
 
+from taskhub_core.database import driver
 from taskhub_core.errors import Conflict
 from taskhub_core.ids import new_id
 from taskhub_core.jobs.notify import CHANNEL, wake_dispatcher
@@ -117,7 +118,8 @@ class Accepted:
 def submit_one(connection: Connection, job: NewJob) -> Accepted | None:
     """As `submit`, for one job. None when it was submitted before with the same body."""
     max_attempts, context = registry.get(job.kind).retry.max_attempts, outgoing()
-    row = connection.exec_driver_sql(
+    row = driver.fetch_one(
+        connection,
         _INSERT_ONE,
         {
             "id": job.id,
@@ -131,11 +133,11 @@ def submit_one(connection: Connection, job: NewJob) -> Accepted | None:
             "retry_of": job.retry_of,
             "context": orjson.dumps(context).decode(),
         },
-    ).one_or_none()
+    )
     if row is None:
         _refuse_reused_ids(connection, [job])
         return None
-    return Accepted(row.state, row.run_at, row.created_at, max_attempts, context)
+    return Accepted(row[0], row[1], row[2], max_attempts, context)
 
 
 def _refuse_reused_ids(connection: Connection, repeated: Sequence[NewJob]) -> None:
