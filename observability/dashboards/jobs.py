@@ -2,7 +2,7 @@
 
 from grafana_foundation_sdk.models.dashboard import Dashboard
 
-from observability.dashboards.parts import Limits, Query, Row, graph, page, tile
+from observability.dashboards.parts import AT_LEAST_ONE, Limits, Query, Row, graph, page, tile
 
 
 def build() -> Dashboard:
@@ -20,14 +20,14 @@ def build() -> Dashboard:
                         "Worker targets that answer Prometheus. None: no job runs.",
                         "short",
                         'sum(up{ns,job="worker"})',
-                        limits=Limits(warn=1, bad=1),
+                        limits=AT_LEAST_ONE,
                     ),
                     tile(
                         "Dispatchers up",
                         "Dispatcher targets that answer. None: jobs and events wait in PostgreSQL.",
                         "short",
                         'sum(up{ns,job="dispatcher"})',
-                        limits=Limits(warn=1, bad=1),
+                        limits=AT_LEAST_ONE,
                     ),
                     tile(
                         "Waiting",

@@ -3,9 +3,7 @@
 from grafana_foundation_sdk.builders import stat
 from grafana_foundation_sdk.models.dashboard import Dashboard
 
-from observability.dashboards.parts import UP_DOWN, Limits, Query, Row, firing, graph, page, states, tile
-
-_DOWN_AT_ONCE = Limits(warn=1, bad=1)
+from observability.dashboards.parts import AT_LEAST_ONE, UP_DOWN, Limits, Query, Row, firing, graph, page, states, tile
 
 
 def _dependency(name: str) -> str:
@@ -66,7 +64,7 @@ def build() -> Dashboard:
                         "Whether every process reached PostgreSQL at its last look.",
                         "none",
                         _dependency("postgresql"),
-                        limits=_DOWN_AT_ONCE,
+                        limits=AT_LEAST_ONE,
                         words=UP_DOWN,
                         opens="postgresql",
                     ),
@@ -75,7 +73,7 @@ def build() -> Dashboard:
                         "Whether every process reached Redis at its last look. Down: jobs wait, writes do not.",
                         "none",
                         _dependency("redis"),
-                        limits=_DOWN_AT_ONCE,
+                        limits=AT_LEAST_ONE,
                         words=UP_DOWN,
                         opens="redis",
                     ),
@@ -92,7 +90,7 @@ def build() -> Dashboard:
                         "Whether every process reached Elasticsearch. Down: PostgreSQL answers searches.",
                         "none",
                         _dependency("elasticsearch"),
-                        limits=_DOWN_AT_ONCE,
+                        limits=AT_LEAST_ONE,
                         words=UP_DOWN,
                         opens="search",
                     ),
@@ -101,7 +99,7 @@ def build() -> Dashboard:
                         "Whether the probe from outside gets an answer with a valid certificate.",
                         "none",
                         "min(probe_success)",
-                        limits=_DOWN_AT_ONCE,
+                        limits=AT_LEAST_ONE,
                         words=UP_DOWN,
                         opens="ingress",
                     ),

@@ -59,6 +59,9 @@ class Limits:
         return [models.Threshold(value=value, color=colour) for value, colour in ladder]
 
 
+AT_LEAST_ONE = Limits(warn=1, bad=0.5)
+
+
 @dataclass(frozen=True, slots=True)
 class Row:
     """A heading, and the panels under it."""

@@ -2,7 +2,7 @@
 
 from grafana_foundation_sdk.models.dashboard import Dashboard
 
-from observability.dashboards.parts import Limits, Query, Row, graph, page, tile
+from observability.dashboards.parts import AT_LEAST_ONE, Limits, Query, Row, graph, page, tile
 
 
 def build() -> Dashboard:
@@ -56,7 +56,7 @@ def build() -> Dashboard:
                         "Whether the exporter reaches the server.",
                         "none",
                         "min(pg_up{ns})",
-                        limits=Limits(warn=1, bad=1),
+                        limits=AT_LEAST_ONE,
                         words={"0": ("down", "red"), "1": ("up", "green")},
                         width=6,
                     ),

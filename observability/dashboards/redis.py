@@ -2,7 +2,7 @@
 
 from grafana_foundation_sdk.models.dashboard import Dashboard
 
-from observability.dashboards.parts import UP_DOWN, Limits, Query, Row, graph, page, tile
+from observability.dashboards.parts import AT_LEAST_ONE, UP_DOWN, Limits, Query, Row, graph, page, tile
 
 
 def build() -> Dashboard:
@@ -57,7 +57,7 @@ def build() -> Dashboard:
                         "Whether the exporter reaches the server.",
                         "none",
                         "min(redis_up{ns})",
-                        limits=Limits(warn=1, bad=1),
+                        limits=AT_LEAST_ONE,
                         words=UP_DOWN,
                         width=6,
                     ),

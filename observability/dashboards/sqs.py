@@ -2,7 +2,7 @@
 
 from grafana_foundation_sdk.models.dashboard import Dashboard
 
-from observability.dashboards.parts import Limits, Query, Row, graph, page, states, tile
+from observability.dashboards.parts import AT_LEAST_ONE, Limits, Query, Row, graph, page, states, tile
 
 _PAUSED = {"0": ("receiving", "green"), "1": ("paused", "orange")}
 
@@ -22,7 +22,7 @@ def build() -> Dashboard:
                         "Consumer targets that answer Prometheus.",
                         "short",
                         'sum(up{ns,job="sqs-consumer"})',
-                        limits=Limits(warn=1, bad=1),
+                        limits=AT_LEAST_ONE,
                         width=4,
                     ),
                     tile(

@@ -2,7 +2,7 @@
 
 from grafana_foundation_sdk.models.dashboard import Dashboard
 
-from observability.dashboards.parts import Limits, Query, Row, firing, graph, page, tile
+from observability.dashboards.parts import AT_LEAST_ONE, Limits, Query, Row, firing, graph, page, tile
 
 
 def build() -> Dashboard:
@@ -27,7 +27,7 @@ def build() -> Dashboard:
                         "The alert that always fires; a watcher outside alarms when it stops.",
                         "none",
                         'max(ALERTS{alertname="Watchdog",alertstate="firing"})',
-                        limits=Limits(warn=1, bad=1),
+                        limits=AT_LEAST_ONE,
                         words={"1": ("fires", "green")},
                     ),
                     tile(
@@ -70,7 +70,7 @@ def build() -> Dashboard:
                         "Whether the last reload of Prometheus's configuration succeeded.",
                         "none",
                         "min(prometheus_config_last_reload_successful)",
-                        limits=Limits(warn=1, bad=1),
+                        limits=AT_LEAST_ONE,
                         words={"0": ("broken", "red"), "1": ("good", "green")},
                     ),
                 ],

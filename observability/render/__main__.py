@@ -3,7 +3,6 @@
 import argparse
 import sys
 import time
-from datetime import UTC, datetime
 from pathlib import Path
 
 import httpx
@@ -28,9 +27,6 @@ def main() -> int:
     options.to.mkdir(parents=True, exist_ok=True)
     end = options.until or time.time()
     span = Span(end - options.minutes * 60, end)
-    subtitle = (
-        f"{datetime.fromtimestamp(span.start, UTC):%Y-%m-%d %H:%M} to {datetime.fromtimestamp(end, UTC):%H:%M} UTC"
-    )
     with httpx.Client(base_url=options.prometheus, timeout=30, trust_env=False) as client:
         prometheus = Prometheus(client, scrape_seconds=options.scrape_seconds)
         for page in pages:
@@ -39,7 +35,7 @@ def main() -> int:
             except httpx.HTTPError as error:
                 sys.stderr.write(f"{options.prometheus} cannot be asked: {error}\n")
                 return 1
-            write(options.to, page.name, page.raw, draw(page.raw, data, subtitle), data, [one.name for one in pages])
+            write(options.to, page.name, page.raw, draw(page.raw, data, span), data, [one.name for one in pages])
             shown = sum(1 for lines in data.values() if lines)
             sys.stdout.write(f"{options.to / page.name}.html, .png: {shown} of {len(data)} panels have data\n")
     for failure in prometheus.failures:

@@ -63,7 +63,7 @@ class Prometheus:
                     {"query": expr, "start": span.start, "end": span.end, "step": span.step},
                 )
             lines += [_line(found, target.get("legendFormat", "")) for found in answer]
-        return lines
+        return [line for line in lines if line.values]
 
     def _filled_in(self, expr: str, span: Span) -> str:
         # Grafana's own rule for $__rate_interval.
@@ -83,6 +83,7 @@ class Prometheus:
 def _line(found: dict[str, Any], legend: str) -> Line:
     labels = {name: value for name, value in found["metric"].items() if name != "__name__"}
     points = [found["value"]] if "value" in found else found["values"]
+    points = [point for point in points if point[1] != "NaN"]
     if legend and legend != "__auto":
         name = " ".join(_LABEL.sub(lambda match: labels.get(match.group(1), ""), legend).split())
     else:

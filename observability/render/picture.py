@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
-from observability.render.asking import Line
+from observability.render.asking import Line, Span
 from observability.render.units import said
 
 mpl.rcParams["svg.fonttype"] = "none"
@@ -23,13 +23,15 @@ _NAMED = {"green": "#3d9a50", "orange": "#d9822b", "red": "#d0313c"}
 _LINES = ["#7eb26d", "#eab839", "#6ed0e0", "#ef843c", "#e24d42", "#1f78c1", "#ba43a9", "#705da0", "#508642", "#cca300"]
 
 
-def draw(page: Mapping[str, Any], data: Mapping[int, Sequence[Line]], subtitle: str) -> Figure:
+def draw(page: Mapping[str, Any], data: Mapping[int, Sequence[Line]], span: Span) -> Figure:
     """The whole dashboard. `data` has the lines of each panel, by its id."""
     rows = max(panel["gridPos"]["y"] + panel["gridPos"]["h"] for panel in page["panels"])
     height = rows * _ROW_INCHES + _HEAD_INCHES
     figure = Figure(figsize=(_COLUMNS * _COLUMN_INCHES, height), facecolor=_PAPER)
     top = 1 - 0.22 / height
     figure.text(0.008, top, page["title"], color="white", fontsize=15, va="center", weight="bold")
+    began, ended = (datetime.fromtimestamp(one, UTC) for one in (span.start, span.end))
+    subtitle = f"{began:%Y-%m-%d %H:%M} to {ended:%H:%M} UTC"
     figure.text(0.992, top, subtitle, color=_FAINT, fontsize=9, va="center", ha="right")
     for panel in page["panels"]:
         place = panel["gridPos"]
@@ -45,12 +47,15 @@ def draw(page: Mapping[str, Any], data: Mapping[int, Sequence[Line]], subtitle: 
         axes.set_yticks([])
         for spine in axes.spines.values():
             spine.set_visible(False)
-        _DRAWN[panel["type"]](axes, panel, data[panel["id"]])
+        _DRAWN[panel["type"]](axes, panel, data[panel["id"]], span)
     return figure
 
 
 def _title(axes: Axes, panel: Mapping[str, Any], colour: str = _INK) -> None:
-    axes.text(0.015, 0.97, panel["title"], transform=axes.transAxes, color=colour, fontsize=9, va="top", clip_on=True)
+    text, corner = panel["title"], (6, -6)
+    axes.annotate(
+        text, (0, 1), corner, xycoords="axes fraction", textcoords="offset points", color=colour, fontsize=9, va="top"
+    )
 
 
 def _colour(panel: Mapping[str, Any], value: float) -> str:
@@ -73,14 +78,15 @@ def _dates(times: Sequence[float]) -> Any:
     return _DATES.date2num([datetime.fromtimestamp(time, UTC) for time in times])
 
 
-def _time_axis(axes: Axes) -> None:
+def _time_axis(axes: Axes, span: Span) -> None:
     locator = _DATES.AutoDateLocator(maxticks=8)
+    axes.set_xlim(*_dates([span.start, span.end]))
     axes.xaxis.set_major_locator(locator)
     axes.xaxis.set_major_formatter(_DATES.ConciseDateFormatter(locator))
     axes.xaxis.get_offset_text().set_visible(False)
 
 
-def _stat(axes: Axes, panel: Mapping[str, Any], lines: Sequence[Line]) -> None:
+def _stat(axes: Axes, panel: Mapping[str, Any], lines: Sequence[Line], _span: Span) -> None:
     defaults = panel["fieldConfig"]["defaults"]
     text, colour = defaults["noValue"], _FAINT
     if lines:
@@ -92,7 +98,7 @@ def _stat(axes: Axes, panel: Mapping[str, Any], lines: Sequence[Line]) -> None:
     axes.text(0.5, 0.42, text, transform=axes.transAxes, color="white", fontsize=18, ha="center", va="center")
 
 
-def _graph(axes: Axes, panel: Mapping[str, Any], lines: Sequence[Line]) -> None:
+def _graph(axes: Axes, panel: Mapping[str, Any], lines: Sequence[Line], span: Span) -> None:
     _title(axes, panel)
     if not lines:
         axes.text(0.5, 0.5, "no data", transform=axes.transAxes, color=_FAINT, fontsize=11, ha="center", va="center")
@@ -117,7 +123,7 @@ def _graph(axes: Axes, panel: Mapping[str, Any], lines: Sequence[Line]) -> None:
                 inner.axhline(step["value"], color=_NAMED.get(step["color"], _INK), linestyle="--", linewidth=0.8)
     inner.set_ylim(bottom=min(0.0, inner.get_ylim()[0]))
     inner.yaxis.set_major_formatter(FuncFormatter(lambda value, _: said(value, defaults["unit"], 0)))
-    _time_axis(inner)
+    _time_axis(inner, span)
     inner.tick_params(colors=_FAINT, labelsize=7, length=0)
     inner.grid(color=_FAINT, alpha=0.25, linewidth=0.5)
     for spine in inner.spines.values():
@@ -139,7 +145,7 @@ def _graph(axes: Axes, panel: Mapping[str, Any], lines: Sequence[Line]) -> None:
     )
 
 
-def _states(axes: Axes, panel: Mapping[str, Any], lines: Sequence[Line]) -> None:
+def _states(axes: Axes, panel: Mapping[str, Any], lines: Sequence[Line], span: Span) -> None:
     _title(axes, panel)
     words = _words(panel)
     inner = axes.inset_axes((0.17, 0.17, 0.81, 0.68))
@@ -153,12 +159,12 @@ def _states(axes: Axes, panel: Mapping[str, Any], lines: Sequence[Line]) -> None
     inner.set_yticks(range(len(ordered)), [one.name[:24] for one in ordered])
     inner.tick_params(colors=_FAINT, labelsize=7, length=0)
     if ordered:
-        _time_axis(inner)
+        _time_axis(inner, span)
     for spine in inner.spines.values():
         spine.set_visible(False)
 
 
-def _table(axes: Axes, panel: Mapping[str, Any], lines: Sequence[Line]) -> None:
+def _table(axes: Axes, panel: Mapping[str, Any], lines: Sequence[Line], _span: Span) -> None:
     _title(axes, panel)
     ranks = {"page": 0, "ticket": 1}
     ordered = sorted(lines, key=lambda one: (ranks.get(one.labels.get("severity", ""), 2), one.name))
@@ -174,7 +180,7 @@ def _table(axes: Axes, panel: Mapping[str, Any], lines: Sequence[Line]) -> None:
         axes.text(0.5, 0.5, text, transform=axes.transAxes, color=_FAINT, fontsize=11, ha="center", va="center")
 
 
-_DRAWN: Mapping[str, Callable[[Axes, Mapping[str, Any], Sequence[Line]], None]] = {
+_DRAWN: Mapping[str, Callable[[Axes, Mapping[str, Any], Sequence[Line], Span], None]] = {
     "stat": _stat,
     "timeseries": _graph,
     "state-timeline": _states,

@@ -21,6 +21,8 @@ def said(value: float, unit: str, decimals: int | None = None) -> str:
 
 def _duration(seconds: float) -> str:
     size = abs(seconds)
+    if size == 0:
+        return "0 s"
     for limit, divisor, unit in ((1e-3, 1e-6, "µs"), (1, 1e-3, "ms"), (120, 1, "s"), (7_200, 60, "min")):
         if size < limit:
             return f"{seconds / divisor:.3g} {unit}"

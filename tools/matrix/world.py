@@ -72,8 +72,7 @@ def _own_metrics() -> Iterator[str]:
 
 
 def _foreign_metrics(path: Path) -> Iterator[str]:
-    """What exporters emit, by the list of those that rules and dashboards use."""
-    document = yaml.safe_load(path.read_text()) if path.exists() else {}
-    yield "ALERTS"  # Prometheus's own, about its alerts
-    for exporter in document.values():
-        yield from exporter["metrics"] if isinstance(exporter, dict) else exporter
+    """What other programs emit, by the list of those that rules and dashboards rest on."""
+    yield from ("ALERTS", "up")  # Prometheus's own
+    for exporter in yaml.safe_load(path.read_text())["exporters"]:
+        yield from exporter["metrics"]

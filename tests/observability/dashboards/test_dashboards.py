@@ -188,3 +188,25 @@ def test_prometheus_understands_every_query(tmp_path: Path) -> None:
     checked = run("promtool", "check", "rules", file)
     assert checked.returncode == 0, checked.stdout
     assert f"{len(queries)} rules found" in checked.stdout
+
+
+def _emitted() -> set[str]:
+    """What there is to plot: our own metrics, those of listed exporters, recorded series, and Prometheus's own."""
+    folder = FOLDER.parents[1]
+    found = {"up", "ALERTS"}
+    for metric in yaml.safe_load((folder / "metrics.yaml").read_text())["metrics"]:
+        name = metric["name"]
+        found |= {f"{name}_bucket", f"{name}_count", f"{name}_sum"} if metric["type"] == "histogram" else {name}
+    for exporter in yaml.safe_load((folder / "exporters.yaml").read_text())["exporters"]:
+        found |= set(exporter["metrics"])
+    for path in (folder / "rules").glob("*.yaml"):
+        for group in yaml.safe_load(path.read_text())["groups"]:
+            found |= {rule["record"] for rule in group["rules"] if "record" in rule}
+    return found
+
+
+@EVERY_PAGE
+def test_every_metric_is_emitted_by_somebody(page: Page) -> None:
+    queries = [query for panel in page.panels for query in panel.queries]
+    queries += [mark["expr"] for mark in page.raw["annotations"]["list"]]
+    assert {name for query in queries for name in metric_names(query)} - _emitted() == set()
