@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy import Column, Connection, DateTime, Index, LargeBinary, SmallInteger, Table, Text, Uuid, func, text
 from sqlalchemy.dialects.postgresql import JSONB
 
+from taskhub_core.database import driver
 from taskhub_core.database.engine import to_json
 from taskhub_core.database.schema import metadata
 
@@ -61,9 +62,9 @@ STORE = """
     VALUES (%(scope)s, %(key)s, %(fingerprint)s, %(status)s, CAST(%(headers)s AS jsonb), %(body)s)
     ON CONFLICT DO NOTHING
 """
-"""For the driver (exec_driver_sql), and to be part of a statement that does the rest of the work, too."""
+"""For the driver, and to be part of a statement that does the rest of the work, too."""
 
-_LOOK_UP = text("SELECT fingerprint, status, headers, body FROM idempotency_keys WHERE scope = :scope AND key = :key")
+_LOOK_UP = "SELECT fingerprint, status, headers, body FROM idempotency_keys WHERE scope = %(scope)s AND key = %(key)s"
 _PURGE = text(
     """
     DELETE FROM idempotency_keys WHERE ctid = ANY (ARRAY(
@@ -74,8 +75,8 @@ _PURGE = text(
 
 def look_up(connection: Connection, scope: uuid.UUID, key: str) -> StoredAnswer | None:
     """The stored answer of a key, or None when the key is new."""
-    row = connection.execute(_LOOK_UP, {"scope": scope, "key": key}).one_or_none()
-    return None if row is None else StoredAnswer(bytes(row.fingerprint), row.status, row.headers, bytes(row.body))
+    row = driver.fetch_one(connection, _LOOK_UP, {"scope": scope, "key": key})
+    return None if row is None else StoredAnswer(bytes(row[0]), row[1], row[2], bytes(row[3]))
 
 
 def store(connection: Connection, kept: Kept) -> bool:
@@ -83,7 +84,7 @@ def store(connection: Connection, kept: Kept) -> bool:
 
     A concurrent request with the same key waits here for the first one's end, at most lock_timeout.
     """
-    return connection.exec_driver_sql(STORE, kept.parameters()).rowcount == 1
+    return driver.execute(connection, STORE, kept.parameters()) == 1
 
 
 def purge(connection: Connection, *, limit: int) -> int:

@@ -11,6 +11,7 @@ import orjson
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import IntegrityError
 
+from taskhub_core.database import driver
 from taskhub_core.database.failures import constraint_name
 from taskhub_core.database.idempotency import STORE, Kept
 from taskhub_core.errors import Conflict, NotFound, VersionMismatch
@@ -20,7 +21,7 @@ from taskhub_core.ids import derived_id, new_id
 from taskhub_core.jobs.submit import NewJob, submit
 from taskhub_core.tasks.formats.draft import TaskDraft
 from taskhub_core.tasks.status import TaskStatus
-from taskhub_core.tasks.task import COLUMNS, Task, from_row
+from taskhub_core.tasks.task import COLUMNS, Task, from_row, from_tuple
 
 REMINDER_KIND = "task.reminder"
 
@@ -110,10 +111,10 @@ def create_one(connection: Connection, creation: Creation, kept: Kept | None) ->
     parameters = {"event": orjson.dumps(creation.event.__dict__).decode()}
     with _conflicts_named():
         if kept is None:
-            result = connection.exec_driver_sql(_CREATE_ONE, parameters)
+            touched = driver.execute(connection, _CREATE_ONE, parameters)
         else:
-            result = connection.exec_driver_sql(_CREATE_ONE_KEPT, {**parameters, **kept.parameters()})
-    stored = result.rowcount == 1
+            touched = driver.execute(connection, _CREATE_ONE_KEPT, {**parameters, **kept.parameters()})
+    stored = touched == 1
     if stored:
         _remind(connection, [creation.task])
     return stored
@@ -140,17 +141,15 @@ def _task(account_id: uuid.UUID, new: NewTask, now: datetime) -> Task:
     )
 
 
-_GET = text(
-    f"SELECT {COLUMNS} FROM tasks WHERE id = :id AND account_id = :account_id AND deleted_at IS NULL"  # noqa: S608
-)
+_GET = f"SELECT {COLUMNS} FROM tasks WHERE id = %(id)s AND account_id = %(account_id)s AND deleted_at IS NULL"  # noqa: S608
 
 
 def get(connection: Connection, account_id: uuid.UUID, task_id: uuid.UUID) -> Task:
     """The task. Raises NotFound, also for other accounts' tasks."""
-    row = connection.execute(_GET, {"id": task_id, "account_id": account_id}).one_or_none()
+    row = driver.fetch_one(connection, _GET, {"id": task_id, "account_id": account_id})
     if row is None:
         raise NotFound(f"There is no task {task_id}.")
-    return from_row(row)
+    return from_tuple(row)
 
 
 @dataclass(frozen=True, slots=True)

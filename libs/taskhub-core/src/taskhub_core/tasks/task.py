@@ -73,3 +73,10 @@ def from_row(row: Row[Any]) -> Task:
         updated_at=values["updated_at"],
         completed_at=values["completed_at"],
     )
+
+
+def from_tuple(values: tuple[Any, ...]) -> Task:
+    """The columns of COLUMNS, which are the fields of a Task in their order."""
+    fields = list(values)
+    fields[4], fields[8] = TaskStatus(fields[4]), tuple(fields[8])
+    return Task(*fields)
