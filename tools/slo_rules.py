@@ -84,8 +84,9 @@ groups:
 
 def _ratio(slo: dict[str, Any], window: str) -> str:
     # Without errors there may be no series of them; without requests there is no ratio, rather than a good one.
+    # A difference of two rates that are both extrapolated may come out a little below zero.
     errors, total = (str(slo[part]).replace("$window", window) for part in ("errors", "total"))
-    expr = f"(\n{textwrap.indent(errors, '  ')}\n  or vector(0)\n)\n/ ({total} > 0)"
+    expr = f"clamp_min(\n{textwrap.indent(errors, '  ')}\n  or vector(0),\n  0\n)\n/ ({total} > 0)"
     return _record(f"slo:error_ratio:rate{window}", expr, slo)
 
 

@@ -12,7 +12,7 @@ from observability.dashboards.reading import committed_pages, metric_names
 from tests.observability.rules.reading import ROOT, rules
 
 CONTRACT: dict[str, Any] = yaml.safe_load((ROOT / "observability" / "metrics.yaml").read_text())
-EXPORTERS: list[dict[str, Any]] = yaml.safe_load((ROOT / "observability" / "exporters.yaml").read_text())["exporters"]
+EXPORTERS: dict[str, dict[str, Any]] = yaml.safe_load((ROOT / "observability" / "exporters.yaml").read_text())
 # What Prometheus adds to whatever it scrapes.
 _TARGET_LABELS = {"job", "instance", "namespace", "pod", "container", "role", "le"}
 
@@ -28,7 +28,7 @@ def _queries() -> Iterator[tuple[str, str]]:
 
 QUERIES = list(_queries())
 RECORDED = {rule["record"] for _, rule in rules() if "record" in rule}
-EXPORTED = {metric for exporter in EXPORTERS for metric in exporter["metrics"]}
+EXPORTED = {metric for exporter in EXPORTERS.values() for metric in exporter["metrics"]}
 
 
 def _series(metric: dict[str, Any]) -> Iterator[str]:
