@@ -31,6 +31,7 @@ _ORDER = (
     "worker_container_killed",
     "redis_deleted",
     "redis_wipe",
+    "redis_partitioned",
     "elasticmq_deleted",
     "consumer_deleted",
     "postgres_deleted",

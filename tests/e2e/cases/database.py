@@ -1,18 +1,14 @@
 """PostgreSQL's pod goes away, and the network between the apps and PostgreSQL does (failure mode 3)."""
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-
 from taskhub_local.faults.case import Felt
 from taskhub_local.faults.checks import answered_within, felt_at_all, never_internal
 from tests.e2e.case import ClusterCase
 from tests.e2e.cases.backing import delete_backing_pod
-from tests.e2e.kube import APPS, BACKING
+from tests.e2e.cases.network import parted
 from tests.e2e.scene import Scene
 
 _POSTGRES = "postgres"
 _PARTED_SECONDS = 15.0
-_CHAIN = "TASKHUB-E2E"
 
 
 async def delete_postgres(scene: Scene) -> float:
@@ -23,36 +19,10 @@ async def delete_postgres(scene: Scene) -> float:
 
 
 async def part_postgres(scene: Scene) -> float:
-    """Drop every packet between the apps' pods and PostgreSQL, in its node: connections stay open, nothing answers."""
-    async with _parted(scene):
+    """Drop every packet between the apps' pods and PostgreSQL."""
+    async with parted(scene, _POSTGRES, _PARTED_SECONDS):
         await scene.stage.last(_PARTED_SECONDS)
     return scene.stage.heals("packets pass again")
-
-
-@asynccontextmanager
-async def _parted(scene: Scene) -> AsyncIterator[None]:
-    pod = await scene.do(scene.kube.a_pod, _POSTGRES, BACKING)
-    node, address = pod.spec.node_name, pod.status.pod_ip
-    apps = [
-        other.status.pod_ip
-        for other in (await scene.do(scene.kube.core.list_namespaced_pod, APPS)).items
-        if other.status.pod_ip and other.status.phase == "Running"
-    ]
-    scene.stage.breaks(f"drop packets between {len(apps)} pods and PostgreSQL for {_PARTED_SECONDS:g} s")
-    # One restore for all rules, so that all of them are there at one moment.
-    rules = [f"-A {_CHAIN} -s {one} -d {address} -j DROP\n-A {_CHAIN} -s {address} -d {one} -j DROP" for one in apps]
-    table = "\n".join(("*filter", f":{_CHAIN} - [0:0]", *rules, f"-I FORWARD -j {_CHAIN}", "COMMIT", ""))
-    await scene.do(scene.kube.in_node, node, "sh", "-c", f"printf '%s' '{table}' | iptables-restore --noflush")
-    try:
-        yield
-    finally:
-        await scene.do(
-            scene.kube.in_node,
-            node,
-            "sh",
-            "-c",
-            f"iptables -D FORWARD -j {_CHAIN}; iptables -F {_CHAIN}; iptables -X {_CHAIN}",
-        )
 
 
 # The promise is 2 s; the rest is for a machine that carries a whole cluster beside the load.
