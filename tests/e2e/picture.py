@@ -45,10 +45,13 @@ def _recovery(axes: Axes, outcomes: Sequence[Outcome]) -> None:
     ]
     axes.barh(places, budgets, color=_PALE, height=0.8, label="budget")
     axes.barh(places, measured, color=[_GOOD if one.passed else _BAD for one in outcomes], height=0.4, label="measured")
-    for place, outcome in zip(places, outcomes, strict=True):
+    for place, outcome, length in zip(places, outcomes, measured, strict=True):
         text = "never" if outcome.measured_seconds is None else f"{outcome.measured_seconds:.1f} s"
-        axes.text(outcome.budget_seconds * 1.05, place, f"{text} of {outcome.budget_seconds:g} s", va="center")
+        axes.text(
+            max(outcome.budget_seconds, length) * 1.05, place, f"{text} of {outcome.budget_seconds:g} s", va="center"
+        )
     axes.set_yticks(places, [outcome.case for outcome in outcomes])
+    axes.set_ylim(-0.6, len(outcomes) - 0.4)
     axes.invert_yaxis()
     axes.set_xscale("log")
     axes.set_xlim(_LEAST_SECONDS, max(budgets, default=1.0) * 3)
