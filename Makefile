@@ -72,6 +72,20 @@ e2e: setup ## Break a real cluster's parts under load; CASE=redis_wipe runs one,
 	@$(if $(E2E_KUBECONFIG),,$(BIN)/python -m tests.e2e.cluster up)
 	@$(BIN)/python -m pytest tests/e2e -s $(if $(E2E_KUBECONFIG),--kubeconfig $(E2E_KUBECONFIG)) $(if $(CASE),--case $(CASE)) $(ARGS)
 
+##@ Containers
+
+.PHONY: compose-up
+compose-up: setup ## Start TaskHub in containers with Docker Compose, without a cluster
+	@$(BIN)/python -m tests.images.compose up
+
+.PHONY: compose-down
+compose-down: setup ## Stop those containers; ARGS=--volumes removes their data, too
+	@$(BIN)/python -m tests.images.compose down $(ARGS)
+
+.PHONY: test-images
+test-images: setup ## Test the applications' images and the containers of compose.yaml; needs Docker
+	@$(BIN)/python -m pytest tests/images $(ARGS)
+
 ##@ Watching it
 
 .PHONY: prometheus
