@@ -7,7 +7,7 @@ helm_docs=$("$python" -c 'from tests.e2e.cluster.tools import tool; print(tool("
 "$python" tools/values_schema.py "$@"
 
 stale=()
-for chart in charts/api charts/worker charts/sqs-consumer charts/backing; do
+for chart in charts/api charts/worker charts/sqs-consumer charts/backing charts/observability; do
     readme=$("$helm_docs" --chart-to-generate "$chart" --sort-values-order file --log-level error --dry-run)
     if [[ ${1:-} != --check ]]; then
         printf '%s\n' "$readme" >"$chart/README.md"

@@ -19,7 +19,7 @@ from typing import Any
 import yaml
 
 CHARTS = Path(__file__).parent.parent / "charts"
-CHART_NAMES = ("api", "worker", "sqs-consumer", "backing")
+CHART_NAMES = ("api", "worker", "sqs-consumer", "backing", "observability")
 
 type Schema = dict[str, Any]
 

@@ -1,0 +1,61 @@
+"""The chart of alerts carries the very files that the tests of the rules test, with this installation's links."""
+
+from typing import Any
+
+import yaml
+
+from tests.charts.rendering import ROOT, Rendering, manifests, of_kind, render, template
+
+RULES = ROOT / "observability" / "rules"
+ALERTMANAGER = ROOT / "observability" / "alertmanager" / "alertmanager.yaml"
+
+
+def _committed(runbooks: str, grafana: str) -> dict[str, Any]:
+    links = {"https://taskhub.example.com/runbooks": runbooks, "https://grafana.example.com": grafana}
+    found = {}
+    for path in RULES.glob("*.yaml"):
+        text = path.read_text()
+        for ours, theirs in links.items():
+            text = text.replace(ours, theirs)
+        found[path.stem] = yaml.safe_load(text)
+    return found
+
+
+def _installed() -> dict[str, Any]:
+    objects = of_kind(manifests(render(Rendering("observability", "external"))), "PrometheusRule")
+    return {each["metadata"]["name"].removeprefix("taskhub-"): each["spec"] for each in objects}
+
+
+def test_the_operator_gets_the_rules_that_are_tested() -> None:
+    assert _installed() == _committed("https://runbooks.example.com/taskhub", "https://dashboards.example.com")
+
+
+def test_a_prometheus_that_reads_files_gets_them_as_they_are() -> None:
+    (rules,) = [
+        each
+        for each in of_kind(manifests(render(Rendering("observability", "kind"))), "ConfigMap")
+        if each["metadata"]["name"] == "taskhub-rules"
+    ]
+    left_out = {"kube-state-metrics.yaml", "logs.yaml", "aws.yaml"}
+    assert set(rules["data"]) == {path.name for path in RULES.glob("*.yaml")} - left_out
+    for name, text in rules["data"].items():
+        assert text.strip() == (RULES / name).read_text().strip()
+
+
+def test_alertmanager_gets_the_configuration_that_is_tested() -> None:
+    (secret,) = of_kind(manifests(render(Rendering("observability", "kind"))), "Secret")
+    assert secret["stringData"]["alertmanager.yaml"].strip() == ALERTMANAGER.read_text().strip()
+
+
+def test_the_receiver_is_where_the_values_say() -> None:
+    text = template("observability", ["--set", "alertmanager.receiver=https://pager.example.com/hook"])
+    (secret,) = of_kind(manifests(text), "Secret")
+    receivers = yaml.safe_load(secret["stringData"]["alertmanager.yaml"])["receivers"]
+    urls = [hook["url"] for each in receivers for hook in each.get("webhook_configs", [])]
+    assert urls == [f"https://pager.example.com/hook/{path}" for path in ("pages", "tickets", "watchdog")]
+
+
+def test_every_dashboard_is_carried() -> None:
+    objects = of_kind(manifests(render(Rendering("observability", "external"))), "ConfigMap")
+    carried = {name for each in objects for name in each["data"]}
+    assert carried == {path.name for path in (ROOT / "observability" / "dashboards" / "json").glob("*.json")}
