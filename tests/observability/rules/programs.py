@@ -33,3 +33,8 @@ def run(program: str, *arguments: str | Path) -> subprocess.CompletedProcess[str
     return subprocess.run(
         command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=100, check=False
     )
+
+
+def alertmanager_program() -> str:
+    """The path of Alertmanager, which Debian calls otherwise."""
+    return shutil.which("alertmanager") or shutil.which("prometheus-alertmanager") or missing("alertmanager")

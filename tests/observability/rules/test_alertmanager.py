@@ -1,7 +1,6 @@
 """Whom an alert reaches, and that one cause pages once, asked of a real Alertmanager."""
 
 import re
-import shutil
 import subprocess
 import uuid
 from collections.abc import Iterator
@@ -14,7 +13,7 @@ import yaml
 
 from taskhub_local.ports import any_free
 from taskhub_local.testing import wait_for
-from tests.observability.rules.programs import missing, run
+from tests.observability.rules.programs import alertmanager_program, run
 from tests.observability.rules.reading import ROOT, alerts
 
 CONFIG = ROOT / "observability" / "alertmanager" / "alertmanager.yaml"
@@ -106,13 +105,10 @@ def test_the_configuration_names_only_alerts_that_there_are() -> None:
 @pytest.fixture(scope="module")
 def alertmanager(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
     """A client of a running Alertmanager with our configuration (its receivers are nowhere: nobody is asked here)."""
-    program = shutil.which("alertmanager") or shutil.which("prometheus-alertmanager")
-    if program is None:
-        missing("alertmanager")
     folder = tmp_path_factory.mktemp("alertmanager")
     address = f"127.0.0.1:{any_free()}"
     command = [
-        program,
+        alertmanager_program(),
         f"--config.file={CONFIG}",
         f"--storage.path={folder}",
         f"--web.listen-address={address}",

@@ -1,0 +1,1 @@
+"""The receiver of pages, and the dead-man's switch in it."""
