@@ -99,7 +99,10 @@ def build() -> Dashboard:
                         "Requests in progress",
                         "Beyond TASKHUB_MAX_REQUESTS_IN_PROGRESS (200 a process by default) requests are turned away.",
                         "short",
-                        Query("sum by (pod, instance) (taskhub_http_requests_in_progress{ns})", "{{pod}} {{instance}}"),
+                        Query(
+                            'sum by (pod, instance) (taskhub_http_requests_in_progress{ns,job="api"})',
+                            "{{pod}} {{instance}}",
+                        ),
                         limits=Limits(warn=150, bad=200),
                         width=8,
                         runbook="ApiSaturated",

@@ -21,9 +21,9 @@ _OBJECTIVES = (
 def _budget(title: str, objective: str, slo: str, alert: str) -> stat.Panel:
     return tile(
         title,
-        f"Share of the error budget of 30 days that is left. The objective: {objective}",
+        f"Share of the error budget of 30 days that is left; 0 % is used up. The objective: {objective}",
         "percentunit",
-        f'slo:error_budget_remaining:ratio{{slo="{slo}"}}',
+        f'clamp_min(slo:error_budget_remaining:ratio{{slo="{slo}"}}, 0)',
         limits=Limits(warn=0.5, bad=0.1),
         runbook=f"{alert}BurnsFast",
         width=6,

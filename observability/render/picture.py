@@ -1,5 +1,6 @@
 """Draws one dashboard as a picture: panels where the grid says, coloured by the thresholds that the JSON has."""
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
@@ -78,8 +79,20 @@ def _dates(times: Sequence[float]) -> Any:
     return _DATES.date2num([datetime.fromtimestamp(time, UTC) for time in times])
 
 
+def _with_gaps(times: Sequence[float], values: Sequence[float], step: float) -> tuple[Any, list[float]]:
+    """The points, with a hole where there was no value: a line across it would be a guess."""
+    at, drawn = [], []
+    for place, (time, value) in enumerate(zip(times, values, strict=True)):
+        if place and time - times[place - 1] > 1.5 * step:
+            at.append((time + times[place - 1]) / 2)
+            drawn.append(math.nan)
+        at.append(time)
+        drawn.append(value)
+    return _dates(at), drawn
+
+
 def _time_axis(axes: Axes, span: Span) -> None:
-    locator = _DATES.AutoDateLocator(maxticks=8)
+    locator = _DATES.AutoDateLocator(minticks=3, maxticks=10)
     axes.set_xlim(*_dates([span.start, span.end]))
     axes.xaxis.set_major_locator(locator)
     axes.xaxis.set_major_formatter(_DATES.ConciseDateFormatter(locator))
@@ -116,12 +129,13 @@ def _graph(axes: Axes, panel: Mapping[str, Any], lines: Sequence[Line], span: Sp
             floor = [bottom.get(time, 0.0) for time in line.times]
             inner.fill_between(times, floor, values, color=colour, alpha=0.35, linewidth=0)
             bottom |= dict(zip(line.times, values, strict=True))
-        inner.plot(times, values, color=colour, linewidth=1.2, label=line.name)
+        inner.plot(*_with_gaps(line.times, values, span.step), color=colour, linewidth=1.2)
     if defaults["custom"].get("thresholdsStyle", {}).get("mode") == "dashed":
         for step in defaults["thresholds"]["steps"]:
             if step["value"] is not None and step["value"] <= inner.get_ylim()[1]:
                 inner.axhline(step["value"], color=_NAMED.get(step["color"], _INK), linestyle="--", linewidth=0.8)
-    inner.set_ylim(bottom=min(0.0, inner.get_ylim()[0]))
+    smallest, largest = (pick(value for line in lines for value in line.values) for pick in (min, max))
+    inner.set_ylim(bottom=min(0.0, smallest), top=None if largest > 0 else 1.0)
     inner.yaxis.set_major_formatter(FuncFormatter(lambda value, _: said(value, defaults["unit"], 0)))
     _time_axis(inner, span)
     inner.tick_params(colors=_FAINT, labelsize=7, length=0)

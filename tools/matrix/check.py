@@ -99,4 +99,4 @@ def _unnamed(matrix: Matrix, world: World) -> Iterator[str]:
 
 
 def _alerts(matrix: Matrix) -> set[str]:
-    return {name for row in matrix.rows for name in names(row.alerts)}
+    return {name for row in matrix.rows for name in names(row.alerts)} | set(matrix.may_always_fire)

@@ -197,7 +197,7 @@ def _emitted() -> set[str]:
     for metric in yaml.safe_load((folder / "metrics.yaml").read_text())["metrics"]:
         name = metric["name"]
         found |= {f"{name}_bucket", f"{name}_count", f"{name}_sum"} if metric["type"] == "histogram" else {name}
-    for exporter in yaml.safe_load((folder / "exporters.yaml").read_text())["exporters"]:
+    for exporter in yaml.safe_load((folder / "exporters.yaml").read_text()).values():
         found |= set(exporter["metrics"])
     for path in (folder / "rules").glob("*.yaml"):
         for group in yaml.safe_load(path.read_text())["groups"]:
