@@ -8,7 +8,6 @@ lost is dropped all the same.
 from collections.abc import Mapping
 from typing import Any
 
-import psycopg
 from sqlalchemy import Connection
 
 
@@ -36,7 +35,8 @@ def _execute(
         row = cursor.fetchone() if returns else None
         touched: int = cursor.rowcount
         cursor.close()
-    except psycopg.Error as error:
-        # Not public, but the one place that knows what an error means for the connection, the pool and the listeners.
+    except BaseException as error:
+        # Not public, but the one place that knows what an error, or a cancellation in the middle of a statement, means
+        # for the connection, the pool and the listeners.
         connection._handle_dbapi_exception(error, statement, parameters, cursor, None)
     return row, touched
