@@ -3,6 +3,8 @@
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
 
 import structlog
 from sqlalchemy import Connection, text
@@ -26,16 +28,21 @@ from taskhub_sqs_consumer.settings import ConsumerSettings
 from taskhub_sqs_consumer.visibility import VisibilityKeeper
 from taskhub_sqs_consumer.watchdog import Watchdog
 
+if TYPE_CHECKING:
+    from mypy_boto3_sqs import SQSClient
+
 _log = structlog.get_logger(__name__)
 
 _WATCHDOG_GRACE_SECONDS = 2.0
+_SQS_CALLS = 8
+"""At a time, beside the long polls and the keeper's: within the ten connections that a client keeps."""
 _READ_ONLY = text("SHOW transaction_read_only")
 
 
 class Consumer:
     """Start it once, stop it once."""
 
-    def __init__(self, settings: ConsumerSettings) -> None:
+    def __init__(self, settings: ConsumerSettings, *, sqs_client: Callable[..., "SQSClient"] = make_sqs_client) -> None:
         registry.load()
         self._settings = settings
         self._stopping = threading.Event()
@@ -45,9 +52,10 @@ class Consumer:
         if settings.elasticsearch_url is not None:
             client = make_client(settings, timeout_seconds=settings.consumer_index_timeout_seconds)
             self._index = Index(client, settings.search_alias)
-        commands = make_sqs_client(settings)
-        polls = make_sqs_client(settings, wait_seconds=settings.consumer_wait_seconds)
-        queue = EventQueue(commands, settings.sqs_queue_name)
+        commands = sqs_client(settings)
+        polls = sqs_client(settings, wait_seconds=settings.consumer_wait_seconds)
+        self._calls = ThreadPoolExecutor(_SQS_CALLS, thread_name_prefix="sqs")
+        queue = EventQueue(commands, settings.sqs_queue_name, pool=self._calls)
         self._keeper = VisibilityKeeper(queue, visibility_seconds=settings.consumer_visibility_seconds)
         self._gate = Gate(self._probes(), queue_name=settings.sqs_queue_name, stopping=self._stopping)
         processor = BatchProcessor(
@@ -60,7 +68,7 @@ class Consumer:
         self._receivers = [
             Receiver(
                 number,
-                EventQueue(polls, settings.sqs_queue_name),
+                EventQueue(polls, settings.sqs_queue_name, pool=self._calls),
                 processor,
                 self._keeper,
                 self._gate,
@@ -87,6 +95,7 @@ class Consumer:
         self._gate.stop()
         self._keeper.stop()
         self.health.stop()
+        self._calls.shutdown(wait=False, cancel_futures=True)
         self._engine.dispose()
         if self._index is not None:
             self._index.client.close()

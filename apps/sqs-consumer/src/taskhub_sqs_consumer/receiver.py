@@ -20,6 +20,7 @@ from taskhub_sqs_consumer.visibility import VisibilityKeeper
 _log = structlog.get_logger(__name__)
 
 _TURN_SECONDS = 1.0
+_CALLS_AT_ONCE = 4
 _QUEUE_PAUSES = (0.5, 1.0, 2.0, 5.0)
 
 
@@ -83,25 +84,26 @@ class Receiver:
             return
         with ExitStack() as held:
             held.enter_context(self._keeper.hold(messages))
-            last = messages
             # Only a backlog makes full receives, and then it pays to process more at once.
-            while len(last) == MAX_BATCH and self._wants_more(len(messages)):
-                last = self._receive_more()
-                held.enter_context(self._keeper.hold(last))
-                messages = messages + last
+            backlog = len(messages) == MAX_BATCH
+            while backlog and (calls := self._more_calls(len(messages))):
+                more = self._receive_more(calls)
+                held.enter_context(self._keeper.hold(more))
+                messages = messages + more
+                backlog = len(more) == calls * MAX_BATCH
             if self._stopping.is_set():
                 self._give_back(messages)
                 return
             self._work(self._processor.sort_out(messages))
 
-    def _wants_more(self, received: int) -> bool:
-        return received < self._settings.consumer_batch_size and not self._stopping.is_set()
+    def _more_calls(self, received: int) -> int:
+        """How many receives to begin at once; none when the batch is full, or when the consumer stops."""
+        missing = max(0, self._settings.consumer_batch_size - received)
+        return 0 if self._stopping.is_set() else min(_CALLS_AT_ONCE, -(-missing // MAX_BATCH))
 
-    def _receive_more(self) -> list[Message]:
-        try:
-            return self._receive(wait_seconds=0)
-        except QueueUnavailable:
-            return []  # what was received already can be processed; the next turn will tell
+    def _receive_more(self, calls: int) -> list[Message]:
+        self.stamp.touch()
+        return self._queue.receive_more(calls, visibility_seconds=self._settings.consumer_visibility_seconds)
 
     def _receive(self, *, wait_seconds: int) -> list[Message]:
         self.stamp.touch()

@@ -8,7 +8,7 @@ from taskhub_core.settings import DatabaseSettings, QueueSettings, SearchSetting
 class ConsumerSettings(DatabaseSettings, QueueSettings, SearchSettings, TelemetrySettings):
     """Everything the consumer can be told."""
 
-    consumer_receivers: int = Field(default=2, ge=1, le=32, description="Threads that receive and process batches.")
+    consumer_receivers: int = Field(default=3, ge=1, le=32, description="Threads that receive and process batches.")
     consumer_wait_seconds: int = Field(
         default=5,
         ge=0,
@@ -17,7 +17,7 @@ class ConsumerSettings(DatabaseSettings, QueueSettings, SearchSettings, Telemetr
         "message is handed to a process that is gone: keep it well under the termination grace period.",
     )
     consumer_batch_size: int = Field(
-        default=100,
+        default=500,
         ge=1,
         le=1_000,
         description="How many events are processed together while there is a backlog: SQS gives ten at a time, and "

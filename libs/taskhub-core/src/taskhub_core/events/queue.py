@@ -1,7 +1,9 @@
 """SQS as TaskHub uses it: batches in and out, visibility, and what operators do with the dead-letter queue."""
 
 import enum
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Executor
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import batched
@@ -101,10 +103,14 @@ def make_sqs_client(settings: QueueSettings, *, wait_seconds: int = 0) -> "SQSCl
 
 
 class EventQueue:
-    """One queue, by its name. Every method raises QueueUnavailable when SQS does not do what it is asked."""
+    """One queue, by its name. Every method raises QueueUnavailable when SQS does not do what it is asked.
 
-    def __init__(self, client: "SQSClient", name: str) -> None:
+    With a pool, calls for more messages than one call can carry are under way at the same time.
+    """
+
+    def __init__(self, client: "SQSClient", name: str, *, pool: Executor | None = None) -> None:
         self._client = client
+        self._map: Callable[..., Iterable[Any]] = map if pool is None else pool.map
         self._url: str | None = None
         self.name = name
 
@@ -130,13 +136,24 @@ class EventQueue:
         )
         return [_message(raw) for raw in answer.get("Messages", [])]
 
+    def receive_more(self, calls: int, *, visibility_seconds: int) -> list[Message]:
+        """What that many receives give which wait for nothing. One that fails is as good as one that finds nothing."""
+
+        def receive(_: int) -> list[Message]:
+            with suppress(QueueUnavailable):
+                return self.receive(visibility_seconds=visibility_seconds)
+            return []
+
+        return [message for received in self._map(receive, range(calls)) for message in received]
+
     def delete(self, messages: Sequence[Message]) -> int:
         """Deletes the messages; returns how many SQS did not delete: those come again, which is harmless."""
-        failed = 0
-        for batch in batched(messages, MAX_BATCH):
+
+        def delete(batch: Sequence[Message]) -> int:
             entries = [{"Id": str(number), "ReceiptHandle": message.receipt} for number, message in enumerate(batch)]
-            failed += len(self._call("delete_message_batch", Entries=entries).get("Failed", []))
-        return failed
+            return len(self._call("delete_message_batch", Entries=entries).get("Failed", []))
+
+        return sum(self._map(delete, batched(messages, MAX_BATCH)))
 
     def set_visibility(self, messages: Sequence[Message], seconds: int) -> int:
         """Keeps the messages for `seconds` from now, or gives them back (0); returns how many are no longer ours."""

@@ -36,6 +36,11 @@ def outgoing() -> dict[str, str]:
 def incoming(carried: dict[str, str], *, span: str, **fields: Any) -> Iterator[None]:
     """Takes the story up again: binds its ids, and runs the block in a span that continues its trace."""
     ids = {name: carried[name] for name in CARRIED if name in carried}
+    if isinstance(trace.get_tracer_provider(), trace.ProxyTracerProvider):
+        # Nobody collects spans: one that nobody sees costs more than all the rest here.
+        with bound(**ids, **fields):
+            yield
+        return
     tracer = trace.get_tracer("taskhub")
     with bound(**ids, **fields), tracer.start_as_current_span(span, context=propagate.extract(carried)) as current:
         span_context = current.get_span_context()
