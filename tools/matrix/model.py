@@ -117,7 +117,7 @@ class Matrix(_Strict):
 
 def load(path: Path = FILE) -> Matrix:
     """Read the file. Raises pydantic.ValidationError with the place of each mistake."""
-    return Matrix.model_validate(yaml.safe_load(path.read_text()))
+    return Matrix.model_validate(yaml.load(path.read_text(), Loader=yaml.CSafeLoader))  # the quick one
 
 
 def names(cell: Cell) -> list[str]:

@@ -1,6 +1,7 @@
 """The linter of failure-modes.yaml finds each way in which the matrix could lie."""
 
 from collections.abc import Callable
+from copy import deepcopy
 from dataclasses import replace
 from typing import Any
 
@@ -8,6 +9,7 @@ import pytest
 import yaml
 from pydantic import ValidationError
 from tools.matrix.check import planned, problems
+from tools.matrix.expect import expectation
 from tools.matrix.model import FILE, ROOT, Matrix, load
 from tools.matrix.page import render
 from tools.matrix.world import World, look
@@ -21,11 +23,17 @@ def world() -> World:
     return look(ROOT)
 
 
-@pytest.fixture
-def document() -> dict[str, Any]:
-    """The file, to be changed."""
+@pytest.fixture(scope="module")
+def committed() -> dict[str, Any]:
+    """The file."""
     found: dict[str, Any] = yaml.safe_load(FILE.read_text())
     return found
+
+
+@pytest.fixture
+def document(committed: dict[str, Any]) -> dict[str, Any]:
+    """The file, to be changed."""
+    return deepcopy(committed)
 
 
 def _row(document: dict[str, Any], name: str) -> dict[str, Any]:
@@ -168,3 +176,25 @@ def test_the_page_names_every_row_and_keeps_cells_on_one_line() -> None:
         assert row.breaks in page
     widths = {line.count(" | ") for line in page.splitlines() if line.startswith("| **")}
     assert widths == {4}
+
+
+def test_the_alerts_of_a_case_are_told_from_its_rows() -> None:
+    matrix = load()
+    away = expectation(matrix, "postgres_deleted")
+    assert away.right == {"PostgresDown"}
+    assert {"PostgresDown", "JobQueueUnmeasured", "ApiAvailabilityBurnsFast"} <= away.allowed
+    assert "RedisDown" not in away.allowed
+    # In three rows, one a thing that is cut off.
+    assert expectation(matrix, "postgres_partitioned").right == {
+        "PostgresDown",
+        "LeaseRenewalsFailing",
+        "ConsumerPaused",
+    }
+    upgrade = expectation(matrix, "rolling_upgrade")
+    assert upgrade.right == frozenset()
+    assert upgrade.allowed == set(matrix.may_always_fire)
+
+
+def test_a_case_without_a_row_has_no_expectation() -> None:
+    with pytest.raises(LookupError, match="moon_falls"):
+        expectation(load(), "moon_falls")

@@ -28,7 +28,7 @@ KUBECTL = {
 PROGRAMS = {"kubectl", "helm", "sql", "operator", "curl", "openssl", "getent"}
 """`sql` and `operator` are the shell functions of the first ten minutes."""
 DEPLOYMENTS = {"api", "worker", "worker-dispatcher", "sqs-consumer", "sqs-consumer-reconciler", "traefik", "coredns"}
-STATEFUL_SETS = {"postgres", "redis", "elasticmq", "elasticsearch", "prometheus", "alertmanager"}
+STATEFUL_SETS = {"postgres", "redis", "elasticmq", "elasticsearch"}
 RELEASES = {"api", "worker", "sqs-consumer", "observability"}
 POLICIES = {"api-to-broker", "api-to-search", "sqs-consumer-to-search"}
 OUR_CHARTS = {"api": "api", "worker": "worker", "worker-dispatcher": "worker", "sqs-consumer": "sqs-consumer"}

@@ -1,0 +1,24 @@
+"""What the matrix says about the alerts of one case: which are the right ones, and which may fire beside them."""
+
+from dataclasses import dataclass
+
+from tools.matrix.model import Matrix, names
+
+
+@dataclass(frozen=True, slots=True)
+class Expectation:
+    """The alerts of a fault case or an e2e case."""
+
+    right: frozenset[str]
+    """At least one of them fires, if the failure lasts longer than its rule waits."""
+    allowed: frozenset[str]
+    """Any alert that is not among these (which include the right ones) is a false one."""
+
+
+def expectation(matrix: Matrix, case: str) -> Expectation:
+    """What the rows that name the case say together. Raises LookupError where there is none."""
+    rows = [row for row in matrix.rows if case in [*names(row.faults), *names(row.e2e)]]
+    if not rows:
+        raise LookupError(f"no row of failure-modes.yaml names the case {case}")
+    right = frozenset(name for row in rows for name in names(row.alerts))
+    return Expectation(right, right.union(matrix.may_always_fire, *(row.may_fire for row in rows)))
