@@ -10,7 +10,7 @@ from tests.e2e.cluster import golang
 from tests.e2e.cluster.paths import ROOT
 from tests.e2e.cluster.progress import say
 from tests.e2e.cluster.shell import ClusterError, run, succeeds
-from tests.images.needed import ensure_all_images
+from tests.images.needed import ensure_app_images, ensure_backing_images
 
 _ENVIRONMENT = ROOT / ".taskhub" / "compose.env"
 _READY_SECONDS = 300
@@ -44,7 +44,8 @@ def main() -> int:
 
 def up() -> None:
     """Start everything; returns once it is healthy. Raises ClusterError."""
-    _write_environment(ensure_all_images())
+    ensure_backing_images()
+    _write_environment(ensure_app_images())
     say("starting the containers")
     # Not `--wait`: a one-shot service that has ended well counts as a failure there.
     compose("up", "--detach", "--remove-orphans")

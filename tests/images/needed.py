@@ -13,10 +13,9 @@ def ensure_app_images() -> dict[str, str]:
     return apps.ensure()
 
 
-def ensure_all_images() -> dict[str, str]:
-    """Also get or build those of the backing services."""
-    _ensure((catalog.PYTHON, *catalog.BACKING))
-    return apps.ensure()
+def ensure_backing_images() -> None:
+    """Get or build the images of the backing services."""
+    _ensure(catalog.BACKING)
 
 
 def _ensure(names: Iterable[str]) -> None:
