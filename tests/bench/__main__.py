@@ -7,19 +7,22 @@ import statistics
 from rich.console import Console
 from rich.table import Table
 
+from taskhub_local.parts.elasticsearch import why_unavailable
 from taskhub_local.ports import any_free
-from tests.bench import api_cost, jobs, profile, scale
+from tests.bench import api_cost, index, jobs, memory, profile, recovery, scale
 from tests.bench.api_cost import Cost
 from tests.bench.jobs import Rate
-from tests.bench.platform import Servers, servers
+from tests.bench.platform import Servers, elasticsearch, servers
 from tests.bench.scale import Shape
 
 console = Console()
+_PARTS = ["jobs", "latency", "api", "index", "recovery", "memory", "scale"]
 
 
 def _job_rates(platform: Servers, *, count: int, rounds: int) -> None:
     runs = {
         "taskhub": lambda: jobs.taskhub(platform, count=count),
+        "taskhub one by one": lambda: jobs.taskhub(platform, count=count, kind="bench.single"),
         "celery": lambda: jobs.plain_celery(platform, count=count, commits=False),
         "celery commits": lambda: jobs.plain_celery(platform, count=count, commits=True),
         "procrastinate": lambda: jobs.procrastinate(platform, count=count // 4),
@@ -30,10 +33,14 @@ def _job_rates(platform: Servers, *, count: int, rounds: int) -> None:
             taken[name].append(run())
             console.print(f"  round {number + 1}: {taken[name][-1].peer}: {taken[name][-1].per_second:,.0f} jobs/s")
     medians = [jobs.median(rates) for rates in taken.values()]
-    table = Table("peer", "jobs/s", "TaskHub is", "memory, MiB", title=f"Jobs end to end, {count:,} waiting")
+    table = Table(
+        "peer", "jobs/s", "batched is", "one by one is", "memory, MiB", title=f"Jobs end to end, {count:,} waiting"
+    )
     for rate in medians:
-        ratio = medians[0].per_second / rate.per_second
-        table.add_row(rate.peer, f"{rate.per_second:,.0f}", f"{ratio:.1f}x", f"{rate.memory_mib:,.0f}")
+        batched, single = (medians[ours].per_second / rate.per_second for ours in (0, 1))
+        table.add_row(
+            rate.peer, f"{rate.per_second:,.0f}", f"{batched:.1f}x", f"{single:.1f}x", f"{rate.memory_mib:,.0f}"
+        )
     console.print(table)
 
 
@@ -89,24 +96,54 @@ def _scale(platform: Servers, *, largest: int) -> None:
     console.print(table)
 
 
+def _index(platform: Servers, elasticsearch_url: str | None, *, rounds: int) -> None:
+    if elasticsearch_url is None:
+        console.print(f"Events to the index: not measured, {why_unavailable()}")
+        return
+    found = index.measure(platform, elasticsearch_url, count=5_000, rounds=rounds, sqs_count=2_000)
+    table = Table("way", "documents/s", "of helpers.bulk", title="Events to the search index")
+    for one in found:
+        table.add_row(one.way, f"{one.per_second:,.0f}", f"{one.of_bulk:.2f}x")
+    console.print(table)
+
+
+def _recovery(platform: Servers, *, rounds: int) -> None:
+    taken = recovery.seconds_to_run_again(platform, rounds=rounds)
+    console.print(
+        f"From kill -9 of a worker to its job running again ({rounds} times): median {statistics.median(taken):.1f} s, "
+        f"worst {max(taken):.1f} s"
+    )
+
+
+def _memory(platform: Servers, elasticsearch_url: str | None, *, requests: int) -> None:
+    table = Table("process", "peak resident, MiB", "share now, MiB", title="Memory under load")
+    for one in memory.under_load(platform, elasticsearch_url, requests=requests, waiting_jobs=4_000):
+        table.add_row(one.process, f"{one.peak_resident:,.0f}", f"{one.share:,.0f}")
+    console.print(table)
+
+
 def main() -> None:
     """Runs what was asked for."""
     parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
-    parser.add_argument(
-        "parts", nargs="*", choices=["jobs", "latency", "api", "scale", "profile", []], help="default: all but profile"
-    )
+    parser.add_argument("parts", nargs="*", choices=[*_PARTS, "profile", []], help="default: all but profile")
     parser.add_argument("--quick", action="store_true", help="fewer jobs and rounds")
     arguments = parser.parse_args()
-    parts = arguments.parts or ["jobs", "latency", "api", "scale"]
+    parts = arguments.parts or _PARTS
     quick: bool = arguments.quick
     console.print(f"load average before: {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")
-    with servers() as platform:
+    with servers() as platform, elasticsearch(wanted={"index", "memory"} & set(parts)) as elasticsearch_url:
         if "jobs" in parts:
             _job_rates(platform, count=4_000 if quick else 10_000, rounds=1 if quick else 3)
         if "latency" in parts:
             _latency(platform)
         if "api" in parts:
             _api(platform, count=500 if quick else 2_000, rounds=1 if quick else 3)
+        if "index" in parts:
+            _index(platform, elasticsearch_url, rounds=3 if quick else 9)
+        if "recovery" in parts:
+            _recovery(platform, rounds=2 if quick else 5)
+        if "memory" in parts:
+            _memory(platform, elasticsearch_url, requests=500 if quick else 2_000)
         if "profile" in parts:
             _profile(platform, count=1_000 if quick else 4_000)
         if "scale" in parts:

@@ -37,6 +37,8 @@ class Indexed:
 
     way: str
     per_second: float
+    of_bulk: float
+    """As a part of what helpers.bulk alone did in the same round: the median again."""
 
 
 class _Bench:
@@ -170,13 +172,16 @@ def measure(platform: Servers, elasticsearch_url: str, *, count: int, rounds: in
     """Each way in turn, several rounds; the way through moto once, with fewer events."""
     bench = _Bench(platform, elasticsearch_url, count)
     ways = {"helpers.bulk alone": bench.bulk_alone, "TaskHub, SQS in memory": bench.from_memory}
-    rates: dict[str, list[float]] = {way: [] for way in ways}
     bench.bulk_alone()  # Elasticsearch's first documents are slow
-    for _ in range(rounds):
-        for way, run in ways.items():
-            rates[way].append(run())
-    found = [Indexed(way, statistics.median(taken)) for way, taken in rates.items()]
-    if sqs_count:
-        small = _Bench(platform, elasticsearch_url, sqs_count)
-        found.append(Indexed("TaskHub, SQS by moto", small.from_sqs()))
-    return found
+    taken = [[run() for run in ways.values()] for _ in range(rounds)]
+    found = [
+        Indexed(
+            way,
+            statistics.median(one[number] for one in taken),
+            statistics.median(one[number] / one[0] for one in taken),
+        )
+        for number, way in enumerate(ways)
+    ]
+    small = _Bench(platform, elasticsearch_url, sqs_count)
+    per_second = small.from_sqs()
+    return [*found, Indexed("TaskHub, SQS by moto", per_second, per_second / found[0].per_second)]

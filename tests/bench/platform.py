@@ -9,6 +9,7 @@ from pathlib import Path
 
 from taskhub_core.database.migrate import upgrade
 from taskhub_local.parts.base import PartFolders
+from taskhub_local.parts.elasticsearch import ElasticsearchPart, why_unavailable
 from taskhub_local.parts.postgres import PostgresPart
 from taskhub_local.parts.redis import RedisPart
 from taskhub_local.parts.sqs import CREDENTIALS, SqsPart
@@ -67,3 +68,20 @@ def servers() -> Iterator[Servers]:
         finally:
             for part in reversed(parts):
                 part.stop()
+
+
+@contextmanager
+def elasticsearch(*, wanted: object) -> Iterator[str | None]:
+    """Elasticsearch's address, if it is wanted and can run here."""
+    if not wanted or why_unavailable() is not None:
+        yield None
+        return
+    with tempfile.TemporaryDirectory(prefix="taskhub-bench-") as folder:
+        Path(folder).chmod(0o755)
+        part = ElasticsearchPart(PartFolders(Path(folder)), any_free(), environment=dict(os.environ))
+        try:
+            part.start()
+            part.wait_ready()
+            yield part.url
+        finally:
+            part.stop()
