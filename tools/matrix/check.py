@@ -1,5 +1,6 @@
 """Proves the matrix: every cell names something that exists, and everything that exists is named by a cell."""
 
+import re
 from collections import Counter
 from collections.abc import Container, Iterator
 
@@ -61,6 +62,9 @@ def _row(row: Row, world: World) -> Iterator[str]:
     yield from _dangling("fault case", row.faults, world.budgets.keys())
     yield from _dangling("e2e case", row.e2e, world.e2e)
     yield from _budget(row, world)
+    for path in re.findall(r"[\w./-]+/[\w./-]+\.py", row.model_dump_json()):
+        if path not in world.tests:
+            yield f"there is no file {path}"
     for alert in names(row.alerts):
         if alert not in row.pages:
             yield f"the runbook of {alert} is not among its runbooks"

@@ -29,6 +29,8 @@ class World:
     runbooks: frozenset[str]
     panels: frozenset[str]
     metrics: frozenset[str]
+    tests: frozenset[str]
+    """Paths of test files, which stand for cases where no case is needed."""
 
 
 def look(root: Path) -> World:
@@ -42,6 +44,7 @@ def look(root: Path) -> World:
         runbooks=frozenset(path.stem for path in (root / "observability" / "runbooks").glob("*.md")),
         panels=frozenset(f"{page.name}/{panel.title}" for page in committed_pages() for panel in page.panels),
         metrics=frozenset(_own_metrics()) | frozenset(_foreign_metrics(root / "observability" / "exporters.yaml")),
+        tests=frozenset(_tests(root)),
     )
 
 
@@ -62,6 +65,11 @@ def _e2e_cases(folder: Path) -> Iterator[tuple[str, Budget]]:
                 seconds = given["budget_seconds"]
                 assert isinstance(seconds, (int, float)), f"{path}: a budget is written as a number"
                 yield str(given["name"]), Budget(seconds, str(given["counted_from"]))
+
+
+def _tests(root: Path) -> Iterator[str]:
+    for folder in ("apps", "libs", "tests"):
+        yield from (str(path.relative_to(root)) for path in (root / folder).rglob("test_*.py"))
 
 
 def _own_metrics() -> Iterator[str]:

@@ -120,6 +120,10 @@ DAMAGES: dict[str, tuple[Callable[[dict[str, Any]], object], str]] = {
         lambda d: _row(d, "clock-skewed").update(alerts={"none": "left out"}),
         "clock-skewed: it has no runbook, and no alert that has one",
     ),
+    "a test that is not there": (
+        lambda d: _row(d, "redis-killed").update(e2e={"none": "tests/test_mood.py holds it"}),
+        "redis-killed: there is no file tests/test_mood.py",
+    ),
     "a row twice": (
         lambda d: d["rows"].append(_row(d, "redis-killed")),
         "the row redis-killed is there 2 times",
