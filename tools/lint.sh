@@ -22,6 +22,8 @@ lint "mypy" mypy --no-error-summary
 lint "import rules" lint-imports --no-logo
 lint "dashboards" python -m observability.dashboards check
 lint "failure matrix" python -m tools.matrix check
+lint "metrics contract" python tools/metrics_contract.py --check
+lint "rules of SLOs" python tools/slo_rules.py --check
 # Another linter is one more line here.
 
 if ((${#failed[@]})); then
