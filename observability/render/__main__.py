@@ -36,8 +36,9 @@ def main() -> int:
                 sys.stderr.write(f"{options.prometheus} cannot be asked: {error}\n")
                 return 1
             write(options.to, page.name, page.raw, draw(page.raw, data, span), data, [one.name for one in pages])
-            shown = sum(1 for lines in data.values() if lines)
-            sys.stdout.write(f"{options.to / page.name}.html, .png: {shown} of {len(data)} panels have data\n")
+            empty = [panel.title for panel in page.panels if not data[panel.raw["id"]]]
+            without = f"; without data: {', '.join(empty)}" if empty else ""
+            sys.stdout.write(f"{options.to / page.name}.html, .png: {len(data)} panels{without}\n")
     for failure in prometheus.failures:
         sys.stderr.write(f"not understood: {failure}\n")
     return 1 if prometheus.failures else 0

@@ -6,6 +6,7 @@ import shlex
 import subprocess
 from collections.abc import Iterator
 
+import httpx
 import psycopg
 import pytest
 from tools.matrix.world import alerting_rules
@@ -25,8 +26,8 @@ KUBECTL = {
     "api-resources", "apply", "create", "debug", "delete", "describe", "drain", "exec", "get", "logs", "patch",
     "rollout", "scale", "set", "taint", "top",
 }  # fmt: skip
-PROGRAMS = {"kubectl", "helm", "sql", "operator", "curl", "openssl", "getent"}
-"""`sql` and `operator` are the shell functions of the first ten minutes."""
+PROGRAMS = {"kubectl", "helm", "sql", "operator", "search", "curl", "openssl", "getent"}
+"""`sql`, `search` and `operator` are the shell functions of the first ten minutes."""
 DEPLOYMENTS = {"api", "worker", "worker-dispatcher", "sqs-consumer", "sqs-consumer-reconciler", "traefik", "coredns"}
 STATEFUL_SETS = {"postgres", "redis", "elasticmq", "elasticsearch"}
 RELEASES = {"api", "worker", "sqs-consumer", "observability"}
@@ -158,3 +159,14 @@ def test_commands_of_ours_in_pages_are_subcommands() -> None:
     for page in PAGES.values():
         called |= set(re.findall(r"-- (taskhub-[a-z-]+) ([a-z-]+)\b", "\n".join(page.blocks)))
     assert called == {("taskhub-sqs-consumer", "reconcile"), ("taskhub-api", "create-operator")}
+
+
+def test_elasticsearch_knows_what_pages_ask_it(elasticsearch_url: str) -> None:
+    paths = {path for page in PAGES.values() for path in re.findall(r'^search "(/.+)"$', page.text, flags=re.MULTILINE)}
+    assert paths
+    with httpx.Client(base_url=elasticsearch_url, timeout=30, trust_env=False) as client:
+        for path in paths:
+            answer = client.get(path)
+            # Asked about a shard without a node where there is none, or about an alias that is missing, it says so.
+            assert answer.is_success or path in {"/_cluster/allocation/explain", "/_alias/taskhub-tasks"}, answer.text
+            assert "no handler found" not in answer.text, path
