@@ -130,7 +130,7 @@ def routes() -> dict[str, set[str]]:
 
 @EVERY
 def test_urls_are_routes_of_the_api(page: Runbook, routes: dict[str, set[str]]) -> None:
-    patterns = {re.compile(re.sub(r"\{\w+\}", r"[^/]+", path)): methods for path, methods in routes.items()}
+    patterns = {re.compile(re.sub(r"\{\w+\}", r"<[a-z_]+>", path)): methods for path, methods in routes.items()}
     for command in page.commands:
         for path in re.findall(r"\$api(/[^\s\"?]*)", command):
             method = "POST" if re.search(r"-X POST| -d ", command) else "GET"
