@@ -52,7 +52,7 @@ def _unanswered(setting: Setting) -> str:
     headers, extensions = {"Host": front.host}, {"sni_hostname": front.host}
     try:
         with httpx.Client(base_url=setting.api_url, verify=front.tls, trust_env=False, timeout=5) as client:
-            answer = client.get("/v1/status", headers=headers, extensions=extensions)
+            answer = client.get("/readyz", headers=headers, extensions=extensions)
     except httpx.HTTPError as error:
         return f"the API does not answer: {error!r}"
-    return "" if answer.is_success else f"GET /v1/status: {answer.status_code} {answer.text.strip()}"
+    return "" if answer.is_success else f"GET /readyz: {answer.status_code} {answer.text.strip()}"
