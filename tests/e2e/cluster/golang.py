@@ -124,7 +124,7 @@ PROGRAMS = (
         Way.PATCHED, seconds=90, patches=_QUEUE_BY_TARGET,
     ),
     GoProgram("pause", "v1", "pause", way=Way.OWN, seconds=5),
-    # Not for the cluster itself: the delivery tests render with it.
+    # Not for the cluster itself: built when somebody asks tools.tool() for it.
     GoProgram("kustomize", versions.KUSTOMIZE, "sigs.k8s.io/kustomize/kustomize/v5", seconds=40),
 )  # fmt: skip
 

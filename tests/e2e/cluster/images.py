@@ -14,6 +14,7 @@ from tests.e2e.cluster.store import locked
 
 _REGISTRIES = ("registry-1.docker.io", "registry.k8s.io", "docker.elastic.co")
 _PROBE_SECONDS = 5.0
+_ON_DEMAND = ("kustomize",)  # not for the cluster: built when tools.tool() is asked for it
 TOOLS = ("helm", "kubeconform", "helm-docs", "kind", "kubectl")
 
 
@@ -48,7 +49,7 @@ def pulled() -> list[Step]:
 
 def built() -> list[Step]:
     """The steps that build everything from packages."""
-    steps = [_program(program.name) for program in golang.PROGRAMS]
+    steps = [_program(program.name) for program in golang.PROGRAMS if program.name not in _ON_DEMAND]
     steps += [_debian(tag) for tag in standins.DEBIAN]
     steps += [
         Step("elasticmq jars", maven.elasticmq_jars, maven.ELASTICMQ.exists),

@@ -28,20 +28,18 @@ def ensure_cluster() -> Kubectl:
     kubectl = Kubectl(KUBECONFIG)
     wanted = _fingerprint()
     if nodes():
-        _start_nodes()
+        started = _start_nodes()
         _export_kubeconfig()
-        found = _stamp(kubectl)
-        if found == wanted:
+        if _stamp(kubectl) == wanted:
             say(f"the cluster {NAME} is there")
+            if started:
+                _make_ready(kubectl)
             return kubectl
         say("removing the cluster: it was never finished, or made from another configuration or node image")
         remove()
     say(f"creating the cluster: {_NODES} nodes of {node_tag().split('@')[0]}")
     _create()
-    if is_stand_in():
-        say("laying the pod network")
-        network.lay(kubectl, _NODES)
-    kubectl("wait", "--for=condition=Ready", "nodes", "--all", "--timeout=180s", seconds=200)
+    _make_ready(kubectl)
     stamp = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": _STAMP, "namespace": "kube-system"}}
     kubectl.apply({**stamp, "data": {"fingerprint": wanted}})
     say("every node is ready")
@@ -86,12 +84,21 @@ def node_tag() -> str:
     return catalog.NODE if is_stand_in() else catalog.UPSTREAM_NODE
 
 
-def _start_nodes() -> None:
-    """Start node containers that were stopped, such as by a restart of the machine."""
+def _make_ready(kubectl: Kubectl) -> None:
+    """Give the nodes their network, again where addresses may have changed, and wait until they are ready."""
+    if is_stand_in():
+        say("laying the pod network")
+        network.lay(kubectl, _NODES)
+    kubectl("wait", "--for=condition=Ready", "nodes", "--all", "--timeout=180s", seconds=200)
+
+
+def _start_nodes() -> bool:
+    """Start node containers that were stopped, such as by a restart of the machine; return whether there were any."""
     stopped = [name for name in nodes() if not _is_running(name)]
     if stopped:
         say(f"starting {', '.join(stopped)}")
         docker("start", *stopped)
+    return bool(stopped)
 
 
 def _is_running(name: str) -> bool:

@@ -23,8 +23,9 @@ class Node:
 
 def lay(kubectl: Kubectl, count: int) -> None:
     """Give each of `count` nodes its network. Idempotent. Raises ClusterError if a node gets no range of addresses."""
-    # The controller manager hands the ranges out a few seconds after a node has joined.
-    until(lambda: len(_nodes(kubectl)) == count, "every node has a range of pod addresses", seconds=120)
+    # The controller manager hands the ranges out a few seconds after a node has joined. After a restart a node may have
+    # another address than the API server still says.
+    until(lambda: _are_known(_nodes(kubectl), count), "every node has its pods' addresses", seconds=120)
     nodes = _nodes(kubectl)
     for node in nodes:
         routes = "".join(f"ip route replace {peer.pods} via {peer.address}\n" for peer in nodes if peer != node)
@@ -35,6 +36,15 @@ def lay(kubectl: Kubectl, count: int) -> None:
             f"mv {_CONFIGURATION}.new {_CONFIGURATION}\n"
         )
         docker("exec", "--interactive", node.name, "sh", "-eu", stdin=script)
+
+
+def _are_known(nodes: list[Node], count: int) -> bool:
+    return len(nodes) == count and all(node.address == _address(node.name) for node in nodes)
+
+
+def _address(name: str) -> str:
+    template = "{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}"
+    return docker("container", "inspect", "--format", template, name).strip()
 
 
 def configuration(pods: str) -> str:
