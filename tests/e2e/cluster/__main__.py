@@ -5,6 +5,7 @@ import os
 import sys
 from pathlib import Path
 
+from taskhub_local.errors import LocalError
 from tests.e2e.cluster import commands
 from tests.e2e.cluster.progress import say
 from tests.e2e.cluster.shell import ClusterError
@@ -20,11 +21,13 @@ def main() -> int:
     up.add_argument("--only-platform", action="store_true", help="the cluster alone: no backing services, no charts")
     verbs.add_parser("down", help="remove the cluster; the cache stays")
     verbs.add_parser("status", help="show the nodes and pods")
-    verbs.add_parser("images", help="get or build every image and tool")
+    images = verbs.add_parser("images", help="get or build every image and tool")
+    for verb in (up, images):
+        verb.add_argument("--from-packages", action="store_true", help="pull nothing, even where registries answer")
     arguments = parser.parse_args()
     try:
         _run(arguments)
-    except ClusterError as error:
+    except (ClusterError, LocalError) as error:
         say(f"failed: {error}")
         return 1
     except KeyboardInterrupt:
@@ -39,13 +42,13 @@ def _run(arguments: argparse.Namespace) -> None:
         case "up" if arguments.kubeconfig:
             commands.up_elsewhere(arguments.kubeconfig, arguments.repository)
         case "up":
-            commands.up(only_platform=arguments.only_platform)
+            commands.up(only_platform=arguments.only_platform, from_packages=arguments.from_packages)
         case "down":
             commands.down()
         case "status":
             commands.status()
         case "images":
-            commands.build_images()
+            commands.build_images(from_packages=arguments.from_packages)
 
 
 if __name__ == "__main__":

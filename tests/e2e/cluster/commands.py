@@ -17,9 +17,9 @@ _PLATFORM = {
 }
 
 
-def up(*, only_platform: bool = False) -> None:
+def up(*, only_platform: bool = False, from_packages: bool = False) -> None:
     """Bring the cluster up with everything in it; what is there already is reused. Raises ClusterError."""
-    images.ensure_images()
+    images.ensure_images(from_packages=from_packages)
     tags = {} if only_platform else apps.ensure()
     kubectl = kind_cluster.ensure_cluster()
     if not kind_cluster.is_stand_in():
@@ -79,9 +79,9 @@ def status() -> None:
     say(f"the API: {URL}; kubeconfig: {KUBECONFIG}")
 
 
-def build_images() -> None:
+def build_images(*, from_packages: bool = False) -> None:
     """Get or build every image and tool, and the applications' images."""
-    images.ensure_images()
+    images.ensure_images(from_packages=from_packages)
     for tag in apps.ensure().values():
         size = engine.docker("image", "inspect", "--format", "{{.Size}}", tag).strip()
         say(f"{tag} ({int(size) / 1e6:.0f} MB)")

@@ -179,7 +179,7 @@ def _build(wanted: GoProgram, target: Path, scratch: Path) -> None:
             _write_kubernetes(wanted, scratch)
             _go(wanted, scratch, "mod", "tidy")
             ldflags, package = _kubernetes_version(wanted.version), "./hk"
-    flags = ["-trimpath", "-ldflags", f"{_LEAN} {ldflags}".strip(), "-tags", wanted.tags]
+    flags = ["-trimpath", "-buildvcs=false", "-ldflags", f"{_LEAN} {ldflags}".strip(), "-tags", wanted.tags]
     _go(wanted, folder, "build", *flags, "-o", str(target), package)
 
 

@@ -33,11 +33,14 @@ def registries_answer() -> bool:
     return True
 
 
-def ensure_images() -> None:
-    """Make sure that the engine has every image, and the cache every tool. Reuses what is there."""
+def ensure_images(*, from_packages: bool = False) -> None:
+    """Make sure that the engine has every image, and the cache every tool. Reuses what is there.
+
+    `from_packages`: build the images even where the registries answer (they may limit pulls). Raises ClusterError.
+    """
     engine.ensure_engine()
     with locked("images"):
-        run_steps(pulled() if registries_answer() else built())
+        run_steps(built() if from_packages or not registries_answer() else pulled())
 
 
 def pulled() -> list[Step]:

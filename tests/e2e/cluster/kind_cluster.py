@@ -37,7 +37,7 @@ def ensure_cluster() -> Kubectl:
             return kubectl
         say("removing the cluster: it was never finished, or made from another configuration or node image")
         remove()
-    say(f"creating the cluster: {_NODES} nodes of {node_tag().split('@')[0]}")
+    say(f"creating the cluster: {_NODES} nodes of {node_tag().split('@')[0]} (about 60 s)")
     _create()
     _make_ready(kubectl)
     stamp = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": _STAMP, "namespace": "kube-system"}}

@@ -1,6 +1,7 @@
 """Installs the charts into a cluster with Helm, in the order in which they need each other."""
 
-from collections.abc import Mapping
+import json
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,7 +10,7 @@ from tests.e2e.cluster.kube import Kubectl
 from tests.e2e.cluster.paths import ROOT, cache
 from tests.e2e.cluster.progress import elapsed, say
 from tests.e2e.cluster.secrets import APPS, BACKING, PASSWORDS
-from tests.e2e.cluster.shell import run
+from tests.e2e.cluster.shell import ClusterError, run
 from tests.e2e.cluster.tools import tool
 
 _CHARTS = ROOT / "charts"
@@ -68,8 +69,26 @@ def _install(kubectl: Kubectl, release: Release, tags: Mapping[str, str], reposi
     for key, value in _own_values(release, tags, repository).items():
         # As strings: twelve hexadecimal digits may look like a number.
         command += ["--set-string", f"{key}={value}"]
-    run(command, log=log, timeout_seconds=600)
+    free(helm, release.name, release.namespace)
+    try:
+        run(command, log=log, timeout_seconds=600)
+    except ClusterError as error:
+        pods = kubectl("--namespace", release.namespace, "get", "pods")
+        raise ClusterError(f"{error}\nThe pods of {release.namespace}:\n{pods}") from error
     say(f"helm: {release.name} took {elapsed() - started:.0f} s")
+
+
+def free(helm: Sequence[str | Path], name: str, namespace: str) -> None:
+    """Undo what an interrupted Helm left half done: Helm itself would refuse to go on for ever."""
+    command = [*helm, "list", "--all", "--namespace", namespace, "--filter", f"^{name}$", "--output", "json"]
+    found = json.loads(run(command))
+    status = found[0]["status"] if found else ""
+    if status in ("pending-upgrade", "pending-rollback"):
+        say(f"helm: {name} was interrupted; back to the revision before")
+        run([*helm, "rollback", name, "--namespace", namespace])
+    elif status in ("pending-install", "uninstalling"):
+        say(f"helm: {name} was interrupted; it is installed anew")
+        run([*helm, "uninstall", name, "--namespace", namespace, "--no-hooks", "--wait"])
 
 
 def _own_values(release: Release, tags: Mapping[str, str], repository: str) -> dict[str, str]:
