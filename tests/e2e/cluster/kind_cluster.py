@@ -4,7 +4,7 @@ import hashlib
 from pathlib import Path
 
 from tests.e2e.cluster import catalog, network, node_image
-from tests.e2e.cluster.engine import docker
+from tests.e2e.cluster.engine import docker, give_weight
 from tests.e2e.cluster.kube import Kubectl
 from tests.e2e.cluster.paths import HERE, KUBECONFIG, STATE, cache
 from tests.e2e.cluster.progress import say
@@ -32,6 +32,7 @@ def ensure_cluster() -> Kubectl:
         _export_kubeconfig()
         if _stamp(kubectl) == wanted:
             say(f"the cluster {NAME} is there")
+            give_weight()
             if started:
                 _make_ready(kubectl)
             return kubectl
@@ -39,6 +40,7 @@ def ensure_cluster() -> Kubectl:
         remove()
     say(f"creating the cluster: {_NODES} nodes of {node_tag().split('@')[0]} (about 60 s)")
     _create()
+    give_weight()
     _make_ready(kubectl)
     stamp = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": _STAMP, "namespace": "kube-system"}}
     kubectl.apply({**stamp, "data": {"fingerprint": wanted}})
