@@ -50,9 +50,10 @@ def submit_many(url: str, account: uuid.UUID, count: int, kind: str) -> None:
     """Commits that many jobs, a thousand at a time."""
     registry.load(("tests.bench.kinds",))
     engine = create_engine(make_url(url).set(drivername="postgresql+psycopg"))
-    for _ in range(0, count, 1_000):
+    for start in range(0, count, 1_000):
+        jobs = [NewJob(account_id=account, kind=kind, args={}) for _ in range(min(1_000, count - start))]
         with engine.begin() as connection:
-            submit(connection, [NewJob(account_id=account, kind=kind, args={}) for _ in range(1_000)])
+            submit(connection, jobs)
     engine.dispose()
 
 
@@ -150,9 +151,9 @@ def plain_celery(platform: Servers, *, count: int, commits: bool) -> Rate:
     ]  # fmt: skip
     root = servers.HERE.parent.parent
     with servers.running(command, env=env, log=platform.logs / "celery.log", cwd=root) as worker:
-        _until(lambda: client.llen("celery") < count, seconds=60, what="Celery did not begin")
+        _until(lambda: client.llen("celery") < count, seconds=180, what="Celery did not begin")
         started = time.monotonic()
-        _until(lambda: client.llen("celery") + client.hlen("unacked") == 0, seconds=180, what="Celery did not end")
+        _until(lambda: client.llen("celery") + client.hlen("unacked") == 0, seconds=300, what="Celery did not end")
         seconds = time.monotonic() - started
         memory = worker.memory_mib()
     return Rate("Celery, one row committed a task" if commits else "Celery, no-op", count / seconds, memory)
@@ -199,7 +200,7 @@ def procrastinate(platform: Servers, *, count: int) -> Rate:
             servers.running(worker, env=env, log=platform.logs / "pro1.log", cwd=root) as first,
             servers.running(worker, env=env, log=platform.logs / "pro2.log", cwd=root) as second,
         ):
-            _until(lambda: done() > 0, seconds=60, what="procrastinate did not begin")
+            _until(lambda: done() > 0, seconds=180, what="procrastinate did not begin")
             started, before = time.monotonic(), done()
             _until(lambda: done() == count, seconds=240, what="procrastinate did not end")
             seconds = time.monotonic() - started
