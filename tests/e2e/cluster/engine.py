@@ -42,8 +42,11 @@ def ensure_engine() -> None:
                     "no Docker engine answers. Start Docker (or `sudo systemctl start docker`), or install it from "
                     "https://docs.docker.com/engine/install/, and make sure that `docker info` works for you"
                 )
-            _install()
-            _start()
+            if _is_ours():
+                until(answers, "the Docker engine that was started here answers", seconds=120)
+            else:
+                _install()
+                _start()
     _raise_kernel_limits()
 
 

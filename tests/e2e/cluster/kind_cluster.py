@@ -113,9 +113,12 @@ def _export_kubeconfig() -> None:
 
 
 def _stamp(kubectl: Kubectl) -> str | None:
-    """What the running cluster says it was made from; None if it does not answer, or was never finished."""
+    """What the running cluster says it was made from; None if it was never finished, or does not answer for long.
+
+    A machine under load may take a minute to answer, and a cluster that is only slow must not be removed.
+    """
     try:
-        until(lambda: _answers(kubectl), "the API server answers", seconds=60)
+        until(lambda: _answers(kubectl), "the API server answers", seconds=180)
         return str(kubectl.json("--namespace", "kube-system", "get", "configmap", _STAMP)["data"]["fingerprint"])
     except ClusterError:
         return None
