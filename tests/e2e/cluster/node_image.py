@@ -7,6 +7,7 @@ from pathlib import Path
 from tests.e2e.cluster import catalog, engine, versions
 from tests.e2e.cluster.debian import KEY_LABEL
 from tests.e2e.cluster.paths import cache
+from tests.e2e.cluster.standins import build as build_stand_in
 from tests.e2e.cluster.standins import has_key, stand_in
 
 BASE = "taskhub.local/node-base:latest"
@@ -54,6 +55,10 @@ def build() -> None:
     """Build it from its parts, which must be there. The tag moves only when the image is complete."""
     log = cache() / "logs" / "node-image.log"
     log.unlink(missing_ok=True)
+    for part in PARTS:
+        # A file may have changed since these were built; the label that the node image gets speaks of today's.
+        if not has_key(part, stand_in(part).key):
+            build_stand_in(stand_in(part))
     for tag, source in _BAKED.items():
         if tag != source:
             engine.docker("tag", source, tag, log=log)
