@@ -1,5 +1,7 @@
 """What the command does: up, down, status, images."""
 
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from tests.e2e.cluster import apps, catalog, engine, images, kind_cluster, releases, secrets
@@ -27,11 +29,8 @@ def up(*, only_platform: bool = False, from_packages: bool = False) -> None:
     _apply_platform(kubectl)
     secrets.write(kubectl)
     if tags:
-        say("loading the applications' images into the nodes")
-        kind_cluster.load(*tags.values())
+        _install(kubectl, tags)
     _wait_for_platform(kubectl)
-    if tags:
-        releases.install(kubectl, tags)
     say(f"up after {elapsed():.0f} s. The API: {URL} (signed by {secrets.AUTHORITY})")
     say(f"look around with: export KUBECONFIG={KUBECONFIG}")
 
@@ -55,7 +54,8 @@ def up_elsewhere(kubeconfig: Path, repository: str) -> None:
     kubectl = Kubectl(kubeconfig)
     kubectl.apply_file(_MANIFESTS / "namespaces.yaml")
     secrets.write(kubectl)
-    releases.install(kubectl, tags, repository)
+    releases.install_backing(kubectl, tags, repository)
+    releases.install_apps(kubectl, tags, repository)
     say(f"installed after {elapsed():.0f} s")
 
 
@@ -85,6 +85,18 @@ def build_images(*, from_packages: bool = False) -> None:
     for tag in apps.ensure().values():
         size = engine.docker("image", "inspect", "--format", "{{.Size}}", tag).strip()
         say(f"{tag} ({int(size) / 1e6:.0f} MB)")
+
+
+def _install(kubectl: Kubectl, tags: Mapping[str, str]) -> None:
+    """Load our images and install the charts; the backing services start while the apps' images are loaded."""
+    say("loading our images into the nodes")
+    kind_cluster.load(tags[apps.SINK.name], onto=[kind_cluster.CONTROL_PLANE])
+    others = [tag for name, tag in tags.items() if name != apps.SINK.name]
+    with ThreadPoolExecutor(max_workers=1) as pool:
+        loading = pool.submit(kind_cluster.load, *others, onto=kind_cluster.WORKERS)
+        releases.install_backing(kubectl, tags)
+        loading.result()
+    releases.install_apps(kubectl, tags)
 
 
 def _apply_platform(kubectl: Kubectl) -> None:

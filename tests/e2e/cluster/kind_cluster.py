@@ -1,6 +1,7 @@
 """Makes, finds and removes the kind cluster."""
 
 import hashlib
+from collections.abc import Sequence
 from pathlib import Path
 
 from tests.e2e.cluster import catalog, network, node_image
@@ -15,6 +16,8 @@ from tests.e2e.cluster.wait import until
 
 NAME = "taskhub"
 _NODES = 3
+CONTROL_PLANE = f"{NAME}-control-plane"
+WORKERS = (f"{NAME}-worker", f"{NAME}-worker2")
 _CONFIGURATION = HERE / "kind.yaml"
 # In the cluster itself, so that another clone on this machine sees it too.
 _STAMP = "taskhub-made-from"
@@ -60,9 +63,10 @@ def remove() -> None:
     KUBECONFIG.unlink(missing_ok=True)
 
 
-def load(*tags: str) -> None:
-    """Load images from the engine into every node that does not have them."""
-    run([tool("kind"), "load", "docker-image", "--name", NAME, *tags], log=_log(), timeout_seconds=900)
+def load(*tags: str, onto: Sequence[str] = ()) -> None:
+    """Load images from the engine into the nodes `onto` (all by default), where a node does not have them."""
+    chosen = ["--nodes", ",".join(onto)] if onto else []
+    run([tool("kind"), "load", "docker-image", "--name", NAME, *chosen, *tags], log=_log(), timeout_seconds=900)
 
 
 def _create() -> None:

@@ -43,13 +43,19 @@ _REST = (Release("worker", APPS, "taskhub-worker"), Release("sqs-consumer", APPS
 RELEASES = (_BACKING_RELEASE, _FIRST, *_REST)
 
 
-def install(kubectl: Kubectl, tags: Mapping[str, str], repository: str = "") -> None:
-    """Install or upgrade every release, and wait until all of it is ready.
+def install_backing(kubectl: Kubectl, tags: Mapping[str, str], repository: str = "") -> None:
+    """Install or upgrade what the apps need, and wait until it is ready.
 
     `repository` goes before the images' names, with a slash between. Raises ClusterError with what Helm said.
     """
-    # Helm waits within each release; the next one starts when the one it needs is ready.
     _install(kubectl, _BACKING_RELEASE, tags, repository)
+
+
+def install_apps(kubectl: Kubectl, tags: Mapping[str, str], repository: str = "") -> None:
+    """Install or upgrade the apps in the order in which they need each other, and wait until they are ready.
+
+    Raises ClusterError with what Helm said.
+    """
     _install(kubectl, _FIRST, tags, repository)
     with ThreadPoolExecutor(max_workers=len(_REST)) as pool:
         list(pool.map(lambda release: _install(kubectl, release, tags, repository), _REST))
