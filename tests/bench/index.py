@@ -1,5 +1,6 @@
 """(c) Events to the search index: documents a second of the whole consumer, against elasticsearch.helpers.bulk."""
 
+import os
 import statistics
 import time
 import uuid
@@ -23,6 +24,7 @@ from taskhub_core.tasks import service
 from taskhub_core.tasks.formats import TaskDraft
 from taskhub_core.tasks.service import NewTask
 from taskhub_core.telemetry import logs
+from taskhub_local.parts.sqs import CREDENTIALS
 from taskhub_sqs_consumer.consumer import Consumer
 from taskhub_sqs_consumer.settings import ConsumerSettings
 from tests.bench.memory_queue import MemoryQueue
@@ -46,6 +48,7 @@ class _Bench:
 
     def __init__(self, platform: Servers, elasticsearch_url: str, count: int) -> None:
         env = platform.environment("bench_index", 7)
+        os.environ.update(CREDENTIALS)  # where boto3 looks for them
         self._url = env["TASKHUB_DATABASE_URL"]
         self._settings = ConsumerSettings.model_validate(
             {
