@@ -1,10 +1,8 @@
 """The cluster as cases reach for it: pods, deployments, nodes, Secrets. Every call is short and blocking."""
 
 import base64
-import copy
 import subprocess
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -148,6 +146,14 @@ class Kube:
         found: list[V1Node] = asked(self.core.list_node)(_request_timeout=_TIMEOUT_SECONDS).items
         return found
 
+    def nodes_are_here(self) -> bool:
+        """Whether the nodes are containers of this machine's Docker, as kind's are."""
+        try:
+            docker("inspect", *(node.metadata.name for node in self.nodes()))
+        except LocalError:
+            return False
+        return True
+
     def is_node_ready(self, name: str) -> bool:
         """Whether a node says that it is well."""
         node = asked(self.core.read_node)(name, _request_timeout=_TIMEOUT_SECONDS)
@@ -205,15 +211,6 @@ def docker(*arguments: str) -> str:
 def is_ready(pod: V1Pod) -> bool:
     """Whether a pod takes traffic."""
     return any(condition.type == "Ready" and condition.status == "True" for condition in pod.status.conditions or [])
-
-
-def restarted_at(deployment: V1Deployment) -> V1Deployment:
-    """Return a Deployment that starts new pods, as `kubectl rollout restart` does."""
-    changed = copy.deepcopy(deployment)
-    annotations = changed.spec.template.metadata.annotations or {}
-    annotations["kubectl.kubernetes.io/restartedAt"] = datetime.now(UTC).isoformat()
-    changed.spec.template.metadata.annotations = annotations
-    return changed
 
 
 def waiting_reasons(pod: V1Pod) -> set[str]:

@@ -29,6 +29,8 @@ _TIMEOUT_SECONDS = 900
 @pytest.mark.timeout(_TIMEOUT_SECONDS)
 async def test_every_promise_is_kept_through(case_name: str, cluster: Cluster, seed: int) -> None:
     case = CASES[case_name]
+    if case.nodes and not await asyncio.to_thread(cluster.kube.nodes_are_here):
+        pytest.skip("its nodes are no containers of this machine, and this case reaches into one")
     folder = FOLDER / case.name
     shutil.rmtree(folder, ignore_errors=True)
     result = await _run(case, cluster, seed)

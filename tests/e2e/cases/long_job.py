@@ -1,4 +1,4 @@
-"""A job that takes half a minute, seen in the middle of its work."""
+"""A job that takes 20 s, seen in the middle of its work."""
 
 from dataclasses import dataclass
 
@@ -18,7 +18,7 @@ class Running:
     pod: str
 
 
-async def start_long_job(scene: Scene, *, steps: int = 120, step_seconds: float = 0.25) -> Running:
+async def start_long_job(scene: Scene, *, steps: int = 80, step_seconds: float = 0.25) -> Running:
     """Submit a job of many steps, and wait until a worker is in the middle of them."""
     args = {"steps": steps, "step_seconds": step_seconds}
     job_id = await submit_job(scene.stage.client, STEPS_KIND, args, size=steps, patience_seconds=_PATIENCE_SECONDS)
