@@ -20,6 +20,7 @@ from tests.e2e.install import APP_SECRET, superuser_url
 from tests.e2e.scene import Scene
 
 _RELEASES = ("api", "worker", "sqs-consumer")
+_DRAIN_SECONDS = 90.0  # what pods of the former revision may take to end
 _URL = "TASKHUB_DATABASE_URL"
 _KEYS, _ACTIVE = "TASKHUB_JWT_KEYS", "TASKHUB_JWT_ACTIVE_KID"
 
@@ -33,9 +34,8 @@ async def rotate_secrets(scene: Scene) -> float:
         since = scene.stage.breaks("a new signing key and a new database role")
         await _apply(scene, {_URL: url, _KEYS: json.dumps(keys), _ACTIVE: kid})
         try:
-            left = await scene.do(_sessions, scene, former[_URL])
-            if left:
-                raise LocalError(f"{left} sessions still use the former database role after every pod was replaced")
+            what = "no session of the former database role is left"
+            await scene.until(lambda: _sessions(scene, former[_URL]) == 0, what, seconds=_DRAIN_SECONDS)
             if await _signed_by(scene) != kid:
                 raise LocalError("new tokens are not signed with the new key after every pod was replaced")
             scene.stage.recovered(f"every pod uses {role} and signs with {kid}")

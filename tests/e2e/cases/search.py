@@ -1,16 +1,23 @@
 """Elasticsearch goes away, and loses its index with its volume (failure mode 6)."""
 
+import asyncio
+import time
+
 import httpx
 
 from taskhub_local.errors import LocalError
 from taskhub_local.faults.case import Felt
 from taskhub_local.faults.checks import degraded_at_all, searches_answered, writes_unharmed
+from taskhub_local.faults.client import HttpCall
 from tests.e2e.case import ClusterCase
 from tests.e2e.cases.backing import delete_backing_pod, wipe_backing
 from tests.e2e.scene import Scene
 
 _ELASTICSEARCH = "elasticsearch"
 _START_SECONDS = 240.0
+_STEADY_SECONDS = 90.0
+_BETWEEN_SECONDS = 0.2
+_ROW = 25
 
 
 def _is_healthy(scene: Scene) -> bool:
@@ -24,7 +31,21 @@ def _is_healthy(scene: Scene) -> bool:
 async def _until_healthy(scene: Scene) -> float:
     what = "Elasticsearch is healthy again"
     await scene.until(lambda: _is_healthy(scene), what, seconds=_START_SECONDS)
-    return scene.stage.heals("Elasticsearch is healthy")
+    since = scene.stage.heals("Elasticsearch is healthy")
+    await _until_steady(scene)
+    return since
+
+
+async def _until_steady(scene: Scene) -> None:
+    """Wait until a row of searches was answered by Elasticsearch: slow at first, which the load is to see the end of."""
+    call = HttpCall("GET", "/v1/search", params={"q": "load"})
+    deadline, row = time.monotonic() + _STEADY_SECONDS, 0
+    while row < _ROW:
+        if time.monotonic() > deadline:
+            raise LocalError(f"searches are not answered by Elasticsearch {_STEADY_SECONDS:g} s after it is healthy")
+        answer = await scene.stage.client.raw(call)
+        row = row + 1 if answer.is_success and answer.json()["source"] == "elasticsearch" else 0
+        await asyncio.sleep(_BETWEEN_SECONDS)
 
 
 async def delete_elasticsearch(scene: Scene) -> float:
