@@ -37,7 +37,7 @@ async def _until_healthy(scene: Scene) -> float:
 
 
 async def _until_steady(scene: Scene) -> None:
-    """Wait until a row of searches was answered by Elasticsearch: slow at first, which the load is to see the end of."""
+    """Wait until a row of searches was answered by Elasticsearch, so that the load sees the end of its slow start."""
     call = HttpCall("GET", "/v1/search", params={"q": "load"})
     deadline, row = time.monotonic() + _STEADY_SECONDS, 0
     while row < _ROW:
