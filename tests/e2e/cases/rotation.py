@@ -1,6 +1,5 @@
 """Secrets change without downtime: the key that signs tokens, and the role that PostgreSQL knows the apps by."""
 
-import asyncio
 import base64
 import json
 import secrets
@@ -34,15 +33,21 @@ async def rotate_secrets(scene: Scene) -> float:
         since = scene.stage.breaks("a new signing key and a new database role")
         await _apply(scene, {_URL: url, _KEYS: json.dumps(keys), _ACTIVE: kid})
         try:
-            what = "no session of the former database role is left"
-            await scene.until(lambda: _sessions(scene, former[_URL]) == 0, what, seconds=_DRAIN_SECONDS)
+            await _until_unused(scene, former[_URL])
             if await _signed_by(scene) != kid:
                 raise LocalError("new tokens are not signed with the new key after every pod was replaced")
             scene.stage.recovered(f"every pod uses {role} and signs with {kid}")
         finally:
             # The new key stays among the keys: tokens that it signed are out there.
             await _apply(scene, {**former, _KEYS: json.dumps(keys)})
+            await _until_unused(scene, url)
     return since
+
+
+async def _until_unused(scene: Scene, url: str) -> None:
+    """Wait until the pods of the revision before have ended, which serve until then."""
+    what = "no session of the former database role is left"
+    await scene.until(lambda: _sessions(scene, url) == 0, what, seconds=_DRAIN_SECONDS)
 
 
 async def _signed_by(scene: Scene) -> str:
@@ -56,8 +61,9 @@ async def _signed_by(scene: Scene) -> str:
 
 async def _apply(scene: Scene, values: Mapping[str, str]) -> None:
     await scene.do(scene.kube.set_secret, APP_SECRET, {name: values[name] for name in (_URL, _KEYS, _ACTIVE)})
-    await asyncio.gather(*(scene.do(scene.helm.upgrade, release, "--no-hooks") for release in _RELEASES))
-    await scene.until_rolled_out(seconds=240)
+    for release in _RELEASES:  # one after the other: new processes cost those that serve no more than they must
+        await scene.do(scene.helm.upgrade, release, "--no-hooks")
+        await scene.until_rolled_out(seconds=240)
     scene.stage.heals("every pod was replaced")
 
 
