@@ -1,0 +1,9 @@
+output "repositories" {
+  description = "image.repository of the charts, by the image's name."
+  value       = { for image, it in aws_ecr_repository.this : image => it.repository_url }
+}
+
+output "repository_arns" {
+  description = "The repositories, for the role that pushes."
+  value       = [for it in aws_ecr_repository.this : it.arn]
+}
