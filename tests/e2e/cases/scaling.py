@@ -14,8 +14,8 @@ from tests.e2e.kube import APPS, Kube, asked
 from tests.e2e.scene import Scene
 
 _API = "api"
-_CLIENTS = 3
-_PAUSE_SECONDS = 0.05
+_CLIENTS = 8
+_PAUSE_SECONDS = 0.02
 _UP_SECONDS = 180.0
 _DOWN_SECONDS = 240.0
 _SOON = {"scaleDown": {"stabilizationWindowSeconds": 15}}
