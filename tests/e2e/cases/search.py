@@ -62,7 +62,7 @@ async def wipe_elasticsearch(scene: Scene) -> float:
 
 
 # The promise is 1 s; the rest is for a machine on which Elasticsearch itself is starting meanwhile.
-_CHECKS = (searches_answered(1.5, at_most=3.0), degraded_at_all, writes_unharmed)
+_CHECKS = (searches_answered(1.0, at_most=3.0), degraded_at_all, writes_unharmed)
 
 CASES = (
     ClusterCase(
