@@ -81,6 +81,24 @@ def test_a_leftover_process_is_stopped_and_named(tmp_path: Path) -> None:
     assert remove_all(tmp_path / "run", tmp_path) == []
 
 
+def test_a_process_that_its_dead_supervisor_had_no_time_to_record_is_stopped_too(tmp_path: Path) -> None:
+    elsewhere = RedisPart(PartFolders(tmp_path / "elsewhere"), any_free())
+    abandoned = RedisPart(PartFolders(tmp_path / "ours"), any_free())
+    for part in (elsewhere, abandoned):
+        part.start()
+        part.wait_ready()
+    pid = abandoned.pid
+    assert pid is not None
+    abandoned.release()
+    PartFolders(tmp_path / "ours").record("redis").unlink()
+    try:
+        assert remove_all(tmp_path / "ours" / "run", tmp_path / "ours") == [("a part that was never recorded", pid)]
+        assert not is_alive(pid)
+        assert elsewhere.pid is not None, "a part of another platform was stopped"
+    finally:
+        elsewhere.stop()
+
+
 def test_a_process_that_only_has_the_same_pid_is_left_alone(tmp_path: Path) -> None:
     with subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"], start_new_session=True) as innocent:
         earlier = psutil.Process(innocent.pid).create_time() - 3600

@@ -106,7 +106,7 @@ def _start() -> None:
     command = ["dockerd", "--data-root", str(home / "data")]
     if not _has_capability(_CAP_SYS_RESOURCE):
         runtime = home / "runc-here"
-        shutil.copy(HERE / "build" / "runc-here", runtime)
+        shutil.copy(HERE / "sources" / "runc-here", runtime)
         command += ["--add-runtime", f"here={runtime}", "--default-runtime", "here"]
     log = cache() / "logs" / "dockerd.log"
     log.parent.mkdir(parents=True, exist_ok=True)

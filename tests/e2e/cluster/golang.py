@@ -22,7 +22,7 @@ class Way(StrEnum):
     INSTALL = "go install"  # its module is complete in itself
     WRAPPED = "wrapped"  # its go.mod has `replace` lines, which `go install` refuses: a module of ours repeats them
     PATCHED = "patched"  # its source with a line of ours (see `patches`)
-    OWN = "own"  # a program of ours, under build/
+    OWN = "own"  # a program of ours, under sources/
     KUBERNETES = "kubernetes"  # all Kubernetes programs as one binary
 
 
@@ -45,7 +45,7 @@ class GoProgram:
         """The built program in the cache: another recipe for the same version is another artefact."""
         recipe = [self.import_path, self.way, self.ldflags, self.tags, str(self.patches)]
         if self.way in (Way.OWN, Way.KUBERNETES):
-            recipe += [path.read_text() for path in sorted((HERE / "build" / self.name).iterdir())]
+            recipe += [path.read_text() for path in sorted((HERE / "sources" / self.name).iterdir())]
         digest = hashlib.sha256("\0".join(recipe).encode()).hexdigest()[:6]
         return Artefact(self.name, f"{self.version}-{digest}", Kind.PROGRAM)
 
@@ -174,7 +174,7 @@ def _build(wanted: GoProgram, target: Path, scratch: Path) -> None:
             folder = _write_patched(wanted, scratch)
             package = f"./{wanted.package}"
         case Way.OWN:
-            folder, package = HERE / "build" / wanted.module, "."
+            folder, package = HERE / "sources" / wanted.module, "."
         case Way.KUBERNETES:
             _write_kubernetes(wanted, scratch)
             _go(wanted, scratch, "mod", "tidy")
@@ -218,7 +218,7 @@ def _write_kubernetes(wanted: GoProgram, scratch: Path) -> None:
     lines += [f"require {wanted.module} {wanted.version}"]
     lines += [f"replace {module} => {module} {published}" for module in staging]
     (scratch / "hk").mkdir()
-    shutil.copy(HERE / "build" / "hk" / "main.go", scratch / "hk" / "main.go")
+    shutil.copy(HERE / "sources" / "hk" / "main.go", scratch / "hk" / "main.go")
     (scratch / "go.mod").write_text("\n".join(lines) + "\n")
 
 

@@ -92,6 +92,35 @@ def kill_orphans(leader_pid: int, folder: Path) -> None:
                 process.kill()
 
 
+def find_spawned(folder: Path) -> list[psutil.Process]:
+    """Return what `spawn` started for a part in `folder` and what still runs, without what that started itself.
+
+    Known by leading a session while working in the folder with a file of it open, as its log is. (A variable would not
+    do: PostgreSQL and Redis write over theirs.)
+    """
+    found = {process.pid: process for process in psutil.process_iter() if _works_in(process, folder)}
+    with_parents = [(process, _parent_pid(process)) for process in found.values()]
+    return [process for process, parent in with_parents if parent is not None and parent not in found]
+
+
+def _works_in(process: psutil.Process, folder: Path) -> bool:
+    try:
+        return (
+            os.getsid(process.pid) == process.pid
+            and Path(process.cwd()).is_relative_to(folder)
+            and any(Path(file.path).is_relative_to(folder) for file in process.open_files())
+        )
+    except (psutil.Error, OSError):  # gone meanwhile, or somebody else's
+        return False
+
+
+def _parent_pid(process: psutil.Process) -> int | None:
+    try:
+        return process.ppid()
+    except psutil.NoSuchProcess:
+        return None
+
+
 def _descendants(process: psutil.Process) -> list[psutil.Process]:
     try:
         return process.children(recursive=True)
