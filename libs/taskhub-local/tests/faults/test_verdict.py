@@ -194,6 +194,22 @@ BROKEN = {
         NEW,
         lambda w: w.observing(activity=(*w.observed.activity, ActivityRow(NEW, "task.created", NEW))),
     ),
+    "an end of a job that the feed misses": Broken(
+        Fault.LOST,
+        STEPS,
+        lambda w: w.observing(activity=tuple(r for r in w.observed.activity if r.subject_id != STEPS)),
+    ),
+    "an end of a job that the feed has twice": Broken(
+        Fault.DOUBLED,
+        STEPS,
+        lambda w: w.observing(activity=(*w.observed.activity, ActivityRow(NEW, "job.succeeded", STEPS))),
+    ),
+    "an end in the feed that never was": Broken(
+        Fault.UNEXPECTED,
+        STEPS,
+        lambda w: w.observing(activity=(*w.observed.activity, ActivityRow(NEW, "job.dead", STEPS))),
+    ),
+    "an event that nobody delivers": Broken(Fault.LOST, EVENT, lambda w: _without_job(w, WEBHOOK)),
     "a task that the index misses": Broken(Fault.STALE, TASK, lambda w: _indexed(w, TASK, None)),
     "an old version in the index": Broken(
         Fault.STALE, TASK, lambda w: _indexed(w, TASK, IndexedTask(1, deleted=False))

@@ -22,7 +22,8 @@ TASK, GONE, LOOSE = (uuid.UUID(int=number) for number in (1, 2, 3))
 IMPORTED = [uuid.UUID(int=number) for number in (11, 12)]
 EFFECT, STEPS, DEADLY, IMPORT = (uuid.UUID(int=number) for number in (101, 102, 103, 104))
 REMINDER, WEBHOOK = uuid.UUID(int=201), uuid.UUID(int=202)
-EVENT = uuid.UUID(int=301)
+OTHER_WEBHOOK = uuid.UUID(int=203)
+EVENT, OTHER_EVENT = uuid.UUID(int=301), uuid.UUID(int=302)
 
 
 @dataclass(frozen=True)
@@ -97,7 +98,8 @@ def clean_world() -> World:
         JobRow(DEADLY, DEADLY_KIND, "dead", 5),
         JobRow(IMPORT, IMPORT_KIND, "succeeded", 1),
         JobRow(REMINDER, "task.reminder", "succeeded", 1, sent_mail=True, about=TASK),
-        JobRow(WEBHOOK, "webhook.deliver", "succeeded", 1),
+        JobRow(WEBHOOK, "webhook.deliver", "succeeded", 1, about=EVENT),
+        JobRow(OTHER_WEBHOOK, "webhook.deliver", "succeeded", 1, about=OTHER_EVENT),
     )
     effects = (EffectRow(EFFECT, COMPLETION), *(EffectRow(STEPS, step) for step in (0, 1, COMPLETION)))
     versions = {row.id: IndexedTask(row.version, row.deleted) for row in tasks}
@@ -105,9 +107,13 @@ def clean_world() -> World:
         tasks=tasks,
         jobs=jobs,
         effects=effects,
-        activity=tuple(_events(tasks)),
+        activity=(
+            *_events(tasks),
+            ActivityRow(EVENT, "job.succeeded", STEPS),
+            ActivityRow(OTHER_EVENT, "job.succeeded", IMPORT),
+        ),
         mails=(REMINDER, REMINDER),
-        deliveries=(Delivery(WEBHOOK, EVENT), Delivery(WEBHOOK, EVENT)),
+        deliveries=(Delivery(WEBHOOK, EVENT), Delivery(WEBHOOK, EVENT), Delivery(OTHER_WEBHOOK, OTHER_EVENT)),
         versions=versions,
         index=dict(versions),
     )

@@ -20,7 +20,7 @@ IMPORT_KIND = "tasks.import"
 SUBMITTED_KINDS = frozenset({EFFECT_KIND, STEPS_KIND, DEADLY_KIND, IMPORT_KIND})
 """The kinds that the driver submits; all others belong to TaskHub itself."""
 
-_TERMINAL = {"succeeded", "dead", "cancelled"}
+TERMINAL = frozenset({"succeeded", "dead", "cancelled"})
 
 
 def judge_jobs(history: History, observed: Observed) -> Iterator[Finding]:
@@ -31,7 +31,7 @@ def judge_jobs(history: History, observed: Observed) -> Iterator[Finding]:
     for row in observed.jobs:
         if row.id not in submitted and row.kind in SUBMITTED_KINDS:
             yield Finding(Fault.UNEXPECTED, f"job {row.id} ({row.kind}) is there, and nobody submitted it")
-        if row.state not in _TERMINAL and row.id not in submitted:
+        if row.state not in TERMINAL and row.id not in submitted:
             yield Finding(Fault.UNFINISHED, f"job {row.id} ({row.kind}) is still {row.state}")
     for job_id in effects.keys() - submitted:
         yield Finding(Fault.UNEXPECTED, f"there are effects of job {job_id}, which nobody submitted")
@@ -63,10 +63,10 @@ def _judge_job(write: Write, row: JobRow | None, effects: Counter[int]) -> Itera
         return
     if write.outcome is Outcome.REFUSED:
         yield Finding(Fault.UNEXPECTED, f"{write} was refused each time, but the job is there ({row.state})")
-    if row.state not in _TERMINAL:
+    if row.state not in TERMINAL:
         yield Finding(Fault.UNFINISHED, f"job {row.id} ({row.kind}) is still {row.state} after attempt {row.attempt}")
     wanted_end = "dead" if row.kind == DEADLY_KIND else "succeeded"
-    if row.state in _TERMINAL and row.state != wanted_end:
+    if row.state in TERMINAL and row.state != wanted_end:
         yield Finding(
             Fault.WRONG, f"job {row.id} ({row.kind}) ended {row.state} after attempt {row.attempt}, not {wanted_end}"
         )

@@ -6,10 +6,15 @@ from collections.abc import Iterator, Mapping
 
 from taskhub_core.search.document import checksum
 from taskhub_local.faults.findings import Fault, Finding
+from taskhub_local.faults.judge_jobs import IMPORT_KIND, STEPS_KIND, TERMINAL
 from taskhub_local.faults.observed import IndexedTask, Observed
 
 REMINDER_KIND = "task.reminder"
 WEBHOOK_KIND = "webhook.deliver"
+ANNOUNCED_KINDS = (STEPS_KIND, IMPORT_KIND)
+"""The kinds that the driver submits whose end is an event of the feed."""
+SUBSCRIBED = ("job.succeeded", "job.dead")
+"""The events that the driver has a webhook for."""
 
 
 def judge_feed(observed: Observed) -> Iterator[Finding]:
@@ -22,6 +27,20 @@ def judge_feed(observed: Observed) -> Iterator[Finding]:
             yield Finding(fault, f"task {row.id} is at version {row.version}, but the feed has {count} events of it")
     for task_id, count in events.items():
         yield Finding(Fault.UNEXPECTED, f"the feed has {count} events of task {task_id}, which is not there")
+    yield from _judge_announcements(observed)
+
+
+def _judge_announcements(observed: Observed) -> Iterator[Finding]:
+    announced = Counter((row.subject_id, row.type) for row in observed.activity if row.type.startswith("job."))
+    ends = {(row.id, f"job.{row.state}"): row for row in observed.jobs}
+    for end, row in ends.items():
+        count = announced.pop(end, 0)
+        if count > 1:
+            yield Finding(Fault.DOUBLED, f"the feed says {count} times that job {row.id} ({row.kind}) {row.state}")
+        if not count and row.kind in ANNOUNCED_KINDS and row.state in TERMINAL:
+            yield Finding(Fault.LOST, f"job {row.id} ({row.kind}) ended {row.state}, and the feed does not say so")
+    for job_id, kind in announced:
+        yield Finding(Fault.UNEXPECTED, f"the feed has {kind} of job {job_id}, which did not end so")
 
 
 def judge_index(observed: Observed) -> Iterator[Finding]:
@@ -76,7 +95,7 @@ def judge_mails(observed: Observed) -> Iterator[Finding]:
 
 
 def judge_deliveries(observed: Observed) -> Iterator[Finding]:
-    """Each event was delivered under one delivery id, and each succeeded delivery job reached the receiver.
+    """Each event has its delivery, under one id, and each succeeded delivery job reached the receiver.
 
     A delivery may arrive twice with its one id, which is what receivers tell repeats by.
     """
@@ -88,6 +107,10 @@ def judge_deliveries(observed: Observed) -> Iterator[Finding]:
             yield Finding(Fault.DOUBLED, f"event {event_id} was delivered under {len(ids)} different delivery ids")
     received = {delivery.delivery_id for delivery in observed.deliveries}
     jobs = {row.id: row for row in observed.jobs if row.kind == WEBHOOK_KIND}
+    delivered = {row.about for row in jobs.values()}
+    for event in observed.activity:
+        if event.type in SUBSCRIBED and event.event_id not in delivered:
+            yield Finding(Fault.LOST, f"event {event.event_id} ({event.type}) has no delivery")
     for row in jobs.values():
         if row.state == "succeeded" and row.id not in received:
             yield Finding(Fault.LOST, f"delivery {row.id} succeeded, and the receiver never saw it")

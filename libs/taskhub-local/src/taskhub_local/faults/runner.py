@@ -18,6 +18,7 @@ from taskhub_local.errors import LocalError
 from taskhub_local.faults.case import Case, Evidence, Felt, Need
 from taskhub_local.faults.client import Call, Client, Credentials, HttpCall
 from taskhub_local.faults.findings import Fault
+from taskhub_local.faults.judge_views import SUBSCRIBED
 from taskhub_local.faults.ledger import Ledger
 from taskhub_local.faults.load import Load
 from taskhub_local.faults.measure import Way, as_probes, counter, event_ways, job_ways, late_seconds, promptness
@@ -39,7 +40,6 @@ _CALM_SECONDS = 3.0
 _CALM_PROBES = 3
 _SLOW_SEARCHES = 0.1
 """A search that takes Elasticsearch more than 400 ms is answered by PostgreSQL, also on a good day: so many may be."""
-_ANNOUNCED = ("job.succeeded", "job.dead")
 _FENCED = "taskhub_fenced_writes_total"
 
 
@@ -151,7 +151,7 @@ async def _prepared(case: Case, setting: Setting, name: str, seed: int) -> Async
         await client.register()
         await client.log_in()
         account_id = uuid.UUID((await _expect(client, HttpCall("GET", "/v1/me"))).json()["id"])
-        subscription = {"url": receiver.url, "event_types": list(_ANNOUNCED)}
+        subscription = {"url": receiver.url, "event_types": list(SUBSCRIBED)}
         await _expect(client, HttpCall("POST", "/v1/webhooks", json=subscription))
         eyes = Eyes(setting.target, account_id, account.email, receiver)
         load = Load(client, replace(case.plan, mix=case.mix(kinds=setting.kinds)), seed=seed)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import httpx
 import psycopg
 
-from taskhub_local.faults.judge_views import judge_index
+from taskhub_local.faults.judge_views import ANNOUNCED_KINDS, judge_index
 from taskhub_local.faults.observe import Eyes
 from taskhub_local.faults.observed import Observed
 
@@ -19,7 +19,8 @@ _LEFT = """
          AND state NOT IN ('succeeded', 'dead', 'cancelled')) AS jobs,
         (SELECT count(*) FROM outbox) AS outbox,
         (SELECT coalesce(sum(version), 0) FROM tasks WHERE account_id = %(account)s)
-        - (SELECT count(*) FROM activity WHERE account_id = %(account)s AND type LIKE 'task.%%') AS events
+        + (SELECT count(*) FROM jobs WHERE account_id = %(account)s AND kind = ANY (%(announced)s))
+        - (SELECT count(*) FROM activity WHERE account_id = %(account)s) AS events
 """
 
 
@@ -59,7 +60,7 @@ def settle(eyes: Eyes, *, deadline_seconds: float, say: Callable[[str], None] = 
 
 def _left(eyes: Eyes) -> str:
     with eyes.session() as session:
-        row = session.execute(_LEFT, {"account": eyes.account_id}).fetchone()
+        row = session.execute(_LEFT, {"account": eyes.account_id, "announced": list(ANNOUNCED_KINDS)}).fetchone()
     jobs, outbox, events = row or (0, 0, 0)
     parts = {"jobs have not ended": jobs, "events are in the outbox": outbox, "events are not in the feed": events}
     return ", ".join(f"{count} {name}" for name, count in parts.items() if count)
