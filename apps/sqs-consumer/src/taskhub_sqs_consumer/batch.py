@@ -5,6 +5,8 @@ as a whole is repeated in halves, so that a poisonous event cannot stop its neig
 until SQS has handed it out so often that it moves to the DLQ.
 """
 
+import logging
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -18,7 +20,7 @@ from taskhub_core.events.queue import EventQueue, Message, Outgoing, QueueUnavai
 from taskhub_core.search.document import Document
 from taskhub_core.search.write import Written, write
 from taskhub_core.telemetry import metrics
-from taskhub_core.telemetry.context import incoming
+from taskhub_core.telemetry.context import incoming, spans_are_collected
 from taskhub_sqs_consumer.effects import Effects, apply
 from taskhub_sqs_consumer.parse import Arrival, Rejection, parse
 
@@ -104,13 +106,17 @@ class BatchProcessor:
 
     def _report(self, arrivals: Sequence[Arrival], effects: Effects) -> None:
         now = datetime.now(UTC)
-        for arrival in arrivals:
-            event = arrival.event
-            outcome = "processed" if event.event_id in effects.new else "duplicate"
-            metrics.EVENTS_CONSUMED.labels(outcome=outcome).inc()
-            lag = max(0.0, (now - event.occurred_at).total_seconds())
+        outcomes = ["processed" if arrival.event.event_id in effects.new else "duplicate" for arrival in arrivals]
+        for outcome, count in Counter(outcomes).items():
+            metrics.EVENTS_CONSUMED.labels(outcome=outcome).inc(count)
+        lags = [max(0.0, (now - arrival.event.occurred_at).total_seconds()) for arrival in arrivals]
+        for outcome, lag in zip(outcomes, lags, strict=True):
             if outcome == "processed":
                 metrics.EVENT_LAG_SECONDS.observe(lag)
+        if not (spans_are_collected() or _log.is_enabled_for(logging.INFO)):
+            return  # to take up each event's story again costs as much as all the rest here
+        for arrival, outcome, lag in zip(arrivals, outcomes, lags, strict=True):
+            event = arrival.event
             with incoming(event.context, span="event.consume", event_id=str(event.event_id)):
                 _log.info("event consumed", type=event.type, outcome=outcome, lag_seconds=round(lag, 3))
 

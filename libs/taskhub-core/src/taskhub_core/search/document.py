@@ -44,8 +44,11 @@ class Document:
 
 def live(task: Task) -> Document:
     """The document of a task that is there: all that answers show of it, so that a hit needs no second look."""
-    source = task.as_document() | _identity(task.id, task.account_id, task.version) | {"deleted": False}
-    return Document(task.id, task.version, source)
+    return _live(task.as_document(), task.id, account_id=task.account_id, version=task.version)
+
+
+def _live(content: dict[str, Any], task_id: uuid.UUID, *, account_id: uuid.UUID, version: int) -> Document:
+    return Document(task_id, version, content | _identity(task_id, account_id, version) | {"deleted": False})
 
 
 def tombstone(task_id: uuid.UUID, *, account_id: uuid.UUID, version: int, at: datetime) -> Document:
@@ -108,8 +111,8 @@ def from_event(event: Event) -> Document | None:
             event.subject_id, account_id=event.account_id, version=event.subject_version, at=event.occurred_at
         )
     if event.type in {TASK_CREATED, TASK_UPDATED}:
-        content = TaskContent.model_validate(event.data)
-        return live(content.task(task_id=event.subject_id, account_id=event.account_id, version=event.subject_version))
+        content = vars(TaskContent.model_validate(event.data))
+        return _live(content, event.subject_id, account_id=event.account_id, version=event.subject_version)
     return None
 
 
