@@ -1,4 +1,7 @@
-{{/* What Prometheus Operator scrapes: the pods directly, or through the metrics Service. */}}
+{{/*
+What Prometheus Operator scrapes: the pods directly, or through the metrics Service. Under Argo CD it comes in the last
+wave, whatever wave commonAnnotations give the workload.
+*/}}
 {{- define "common.monitor" -}}
 {{- $monitoring := .root.Values.monitoring -}}
 {{- range $kind, $endpoints := dict "ServiceMonitor" "endpoints" "PodMonitor" "podMetricsEndpoints" -}}
@@ -7,7 +10,7 @@
 apiVersion: monitoring.coreos.com/v1
 kind: {{ $kind }}
 metadata:
-  {{- include "common.metadata" $ | nindent 2 }}
+  {{- include "common.metadata" (merge (dict "annotations" (dict "argocd.argoproj.io/sync-wave" "0")) $) | nindent 2 }}
   {{- with $monitor.labels }}
     {{- toYaml . | nindent 4 }}
   {{- end }}
