@@ -3,7 +3,7 @@
 import hashlib
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -53,12 +53,12 @@ def kubernetes_schemas(version: str) -> Path:
     return ensure(Artefact("kubernetes-schemas", f"{version}-{_SELF}"), make)
 
 
-def custom_schemas() -> Path:
-    """The folder with a strict schema for every custom resource. Raises ClusterError without Go."""
-    versions = "-".join(source.version for source in CUSTOM_RESOURCES)
+def custom_schemas(sources: Sequence[CustomResources] = CUSTOM_RESOURCES) -> Path:
+    """The folder with a strict schema for every custom resource of these modules. Raises ClusterError without Go."""
+    versions = "-".join(source.version for source in sources)
 
     def make(target: Path, scratch: Path) -> None:
-        for source in CUSTOM_RESOURCES:
+        for source in sources:
             folder = _module(source.module, source.version, scratch) / source.folder
             for path in sorted(folder.glob("*.yaml")):
                 _write_custom(target, path.read_text())

@@ -1,23 +1,12 @@
 """Every object of every chart, with each values file, is valid for three Kubernetes versions, to the last field."""
 
-import subprocess
-
 import pytest
 
+from tests.charts.kubeconform import problems
 from tests.charts.rendering import Rendering, render, renderings
-from tests.charts.schemas import KUBERNETES, LOCATION, custom_schemas, kubernetes_schemas
-from tests.e2e.cluster.tools import tool
+from tests.charts.schemas import KUBERNETES
 
 _BUILDING_SECONDS = 600
-
-
-def problems(text: str, version: str) -> str:
-    """What kubeconform has to say against these manifests; empty if nothing."""
-    command = [tool("kubeconform"), "-strict", "-kubernetes-version", version.removeprefix("v")]
-    for folder in (kubernetes_schemas(version), custom_schemas()):
-        command += ["-schema-location", f"{folder}/{LOCATION}"]
-    result = subprocess.run(command, input=text, capture_output=True, text=True, timeout=60, check=False)
-    return "" if result.returncode == 0 else result.stdout + result.stderr
 
 
 @pytest.mark.timeout(_BUILDING_SECONDS)

@@ -126,6 +126,8 @@ PROGRAMS = (
     GoProgram("pause", "v1", "pause", way=Way.OWN, seconds=5),
     # Not for the cluster itself: built when somebody asks tools.tool() for it.
     GoProgram("kustomize", versions.KUSTOMIZE, "sigs.k8s.io/kustomize/kustomize/v5", seconds=40),
+    # The Lua of Argo CD's health checks.
+    GoProgram("glua", versions.GLUA, "github.com/yuin/gopher-lua", "cmd/glua", seconds=30),
 )  # fmt: skip
 
 # What the one Kubernetes binary is called by.

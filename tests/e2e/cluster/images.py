@@ -14,7 +14,7 @@ from tests.e2e.cluster.store import locked
 
 _REGISTRIES = ("registry-1.docker.io", "registry.k8s.io", "docker.elastic.co")
 _PROBE_SECONDS = 5.0
-_ON_DEMAND = ("kustomize",)  # not for the cluster: built when tools.tool() is asked for it
+_ON_DEMAND = ("kustomize", "glua")  # not for the cluster: built when tools.tool() is asked for it
 TOOLS = ("helm", "kubeconform", "helm-docs", "kind", "kubectl")
 
 
