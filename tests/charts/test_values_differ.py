@@ -2,12 +2,13 @@
 
 from collections.abc import Iterator
 from fnmatch import fnmatch
+from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
-from tests.charts.rendering import Rendering
+from tests.charts.rendering import ROOT, Rendering
 
 _MAY_DIFFER = (
     "image.*",  # from a registry, by digest
@@ -19,6 +20,7 @@ _MAY_DIFFER = (
     "mail.*",
     "telemetry.*",
     "serviceAccount.annotations.*",  # the role
+    "serviceAccount.name",  # by which AWS knows whose role
     "ingress.*",
     "networkPolicy.*",  # where the flows go
     "monitoring.*",
@@ -29,6 +31,9 @@ _MAY_DIFFER = (
     "*resources.*",  # sizes, not shapes
     "*processes",
     "*autoscaling.*",
+    "*keda.*",
+    "*replicas",
+    "*topologySpread",  # kind has one zone
     "*lostNodeSeconds",
     "rollout.minReadySeconds",
     "shutdown.preStopSeconds",  # an AWS load balancer hears later
@@ -47,13 +52,21 @@ def _leaves(values: dict[str, Any], above: str = "") -> Iterator[tuple[str, Any]
             yield f"{above}{name}", value
 
 
-def _values(chart: str, values: str) -> dict[str, Any]:
-    return dict(_leaves(yaml.safe_load(Rendering(chart, values).values_file.read_text())))
+def _values(*files: Path) -> dict[str, Any]:
+    return {name: value for file in files for name, value in _leaves(yaml.safe_load(file.read_text()))}
 
 
+def _eks(chart: str, values: str) -> dict[str, Any]:
+    if values == "external":
+        return _values(Rendering(chart, values).values_file)
+    environment = ROOT / "argocd" / "envs" / values
+    return _values(environment / "terraform" / f"{chart}.yaml", environment / f"{chart}.yaml")
+
+
+@pytest.mark.parametrize("values", ["external", "staging", "prod"])
 @pytest.mark.parametrize("chart", ["api", "worker", "sqs-consumer"])
-def test_kind_and_eks_differ_only_in_what_surrounds_them(chart: str) -> None:
-    kind, eks = _values(chart, "kind"), _values(chart, "external")
+def test_kind_and_eks_differ_only_in_what_surrounds_them(chart: str, values: str) -> None:
+    kind, eks = _values(Rendering(chart, "kind").values_file), _eks(chart, values)
     different = {name for name in {*kind, *eks} if kind.get(name) != eks.get(name)}
     unexpected = {name for name in different if not any(fnmatch(name, pattern) for pattern in _MAY_DIFFER)}
     assert not unexpected, f"kind no longer proves what EKS runs: {sorted(unexpected)}"

@@ -66,11 +66,12 @@ def _plugin_folders() -> Iterator[Path]:
 
 @pytest.fixture(scope="session")
 def terraform(terraform_program: str, provider: Path, tmp_path_factory: pytest.TempPathFactory) -> Terraform:
-    """Terraform with this provider and no other, on a copy of the sources beside the charts, as in the repository."""
+    """Terraform with this provider and no other, on a copy of the sources, beside what reads their outputs."""
     home = tmp_path_factory.mktemp("terraform")
     sources = home / "infra/terraform"
     shutil.copytree(SOURCES, sources, ignore=shutil.ignore_patterns(".terraform", ".terraform.lock.hcl"))
-    (home / "charts").symlink_to(SOURCES.parents[1] / "charts")
+    for reader in ("charts", "argocd"):
+        (home / reader).symlink_to(SOURCES.parents[1] / reader)
     configuration = home / "cli.tfrc"
     # An override needs no lock file, so that 700 MB are not hashed anew by every command.
     configuration.write_text(

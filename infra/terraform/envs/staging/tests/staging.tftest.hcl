@@ -56,6 +56,37 @@ run "staging" {
   }
 }
 
+# Argo CD reads what comes out here from files that `python -m tools.bridge staging` has written.
+run "what_argo_cd_reads_is_what_comes_out" {
+  # All but the images' registry, which has the account's number in it.
+  assert {
+    condition = alltrue(flatten([
+      for chart, values in output.chart_values : [
+        for section, value in values : section == "image" || jsonencode(value) == jsonencode(yamldecode(file("../../../../argocd/envs/staging/terraform/${chart}.yaml"))[section])
+      ]
+    ]))
+    error_message = "A file under argocd/envs/staging/terraform is not what comes out: write them anew."
+  }
+  # Nothing more is read than comes out (and the queue's URL, for KEDA).
+  assert {
+    condition = alltrue([
+      for chart, values in output.chart_values : toset(keys(yamldecode(file("../../../../argocd/envs/staging/terraform/${chart}.yaml")))) == setunion(keys(values), chart == "sqs-consumer" ? ["keda"] : [])
+    ])
+    error_message = "A file under argocd/envs/staging/terraform has a value that does not come out."
+  }
+  assert {
+    condition     = endswith(yamldecode(file("../../../../argocd/envs/staging/terraform/sqs-consumer.yaml")).keda.queueDepth.queueUrl, "/${output.chart_values["sqs-consumer"].queue.name}")
+    error_message = "KEDA must look at this environment's queue."
+  }
+  # The secrets with URLs that Terraform makes are among those that are copied into the cluster.
+  assert {
+    condition = alltrue([
+      for variable in keys(output.url_secret_arns) : strcontains(file("../../../../argocd/envs/staging/needs/secrets.yaml"), "{secretKey: ${variable}, remoteRef: {key: ${output.cluster.name}/${variable}}}")
+    ])
+    error_message = "External Secrets must copy what Terraform has made."
+  }
+}
+
 run "a_wrong_account_is_refused" {
   command = plan
 
