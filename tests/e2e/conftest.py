@@ -16,7 +16,7 @@ from taskhub_local.faults.client import Client
 from taskhub_local.faults.pulse import Pulse
 from taskhub_local.faults.runner import Setting
 from taskhub_local.faults.stage import Stage
-from tests.e2e.cases import CASES
+from tests.e2e.cases import CASES, QUICK
 from tests.e2e.cluster.paths import KUBECONFIG, STATE
 from tests.e2e.cluster.tools import tool
 from tests.e2e.folder import FOLDER
@@ -58,6 +58,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "e2e: needs the cluster of make e2e")
+    config.addinivalue_line("markers", "quick: a case that CI runs")
     if config.getoption("--e2e-seed") is None:
         config.option.e2e_seed = secrets.randbelow(1_000_000)
 
@@ -74,7 +75,14 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     unknown = sorted(set(wanted) - CASES.keys())
     if unknown:
         raise pytest.UsageError(f"there is no case {', '.join(unknown)}; there are: {', '.join(CASES)}")
-    metafunc.parametrize("case_name", [name for name in CASES if not wanted or name in wanted])
+    metafunc.parametrize(
+        "case_name",
+        [
+            pytest.param(name, marks=[pytest.mark.quick] if name in QUICK else [])
+            for name in CASES
+            if not wanted or name in wanted
+        ],
+    )
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:

@@ -50,5 +50,25 @@ _ORDER = (
 MODULES = (api, broker, database, ingress, node, policies, queue, rotation, scaling, search, upgrade, worker)
 _FOUND = {case.name: case for module in MODULES for case in module.CASES}
 
+QUICK = frozenset(
+    {
+        "api_pod_deleted",
+        "pod_security_holds",
+        "network_policies_hold",
+        "tls_secret_wrong",
+        "poison_message",
+        "api_container_killed",
+        "worker_pod_deleted",
+        "redis_wipe",
+        "consumer_deleted",
+        "postgres_deleted",
+        "ingress_deleted",
+        "bad_rollout",
+        "elasticsearch_deleted",
+        "rolling_upgrade",
+    }
+)
+"""What CI runs: each part of the cluster, broken once."""
+
 CASES: Mapping[str, ClusterCase] = {name: _FOUND[name] for name in _ORDER}
 """Every case, in the order in which they run."""
