@@ -72,6 +72,10 @@ e2e: setup ## Break a real cluster's parts under load; CASE=redis_wipe runs one,
 	@$(if $(E2E_KUBECONFIG),,$(BIN)/python -m tests.e2e.cluster up)
 	@$(BIN)/python -m pytest tests/e2e -s $(if $(E2E_KUBECONFIG),--kubeconfig $(E2E_KUBECONFIG)) $(if $(CASE),--case $(CASE)) $(ARGS)
 
+.PHONY: promote
+promote: setup ## Give one environment the version of another, and show what that changes; FROM=staging TO=prod
+	@$(BIN)/python -m tools.promote "$(FROM)" "$(TO)"
+
 ##@ Containers
 
 .PHONY: compose-up
