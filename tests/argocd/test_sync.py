@@ -187,6 +187,14 @@ def test_no_application_set_takes_with_it_what_it_has_made() -> None:
         assert not finalizers, each["metadata"]["name"]
 
 
+def test_an_application_set_does_not_overrule_who_pauses_or_confirms() -> None:
+    """It would take away an annotation, and the field that switches automation off, which are not its own."""
+    for each in application_sets():
+        spec = each["spec"]
+        assert spec["preservedFields"] == {"annotations": ["argocd.argoproj.io/deletion-approved"]}
+        assert spec["ignoreApplicationDifferences"] == [{"jsonPointers": ["/spec/syncPolicy/automated/enabled"]}]
+
+
 @pytest.mark.parametrize("environment", ENVIRONMENTS)
 def test_how_many_pods_there_are_is_said_by_one_party_only(environment: str) -> None:
     """So nothing has to be ignored: where an autoscaler decides, Git does not say it, and Argo CD leaves it alone."""
