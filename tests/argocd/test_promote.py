@@ -114,6 +114,18 @@ def test_what_does_not_change_is_not_shown(clone: Clone) -> None:
     assert "Elasticsearch" not in shown
 
 
+def test_a_pager_may_be_left_before_the_end(clone: Clone) -> None:
+    command = [sys.executable, "-m", "tools.promote", "staging", "prod", "--root", str(clone.root)]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as running:
+        assert running.stdout
+        assert running.stderr
+        running.stdout.close()
+        said = running.stderr.read()
+    assert running.returncode == 0, said
+    assert "Traceback" not in said
+    assert clone.changed() == ["argocd/envs/prod/version.yaml"]
+
+
 def test_a_promotion_can_be_taken_back_by_a_revert(clone: Clone) -> None:
     clone.promote("staging", "prod")
     clone.commit()

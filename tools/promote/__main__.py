@@ -4,6 +4,7 @@ The difference goes to standard output, all else to standard error. Nothing is c
 """
 
 import argparse
+import os
 import sys
 from pathlib import Path
 
@@ -35,13 +36,21 @@ def _promote(root: Path, source: str, target: str) -> int:
         return 0
     lines = changes(promotion)
     promotion.write()
-    sys.stdout.writelines(f"{line}\n" for line in lines)
+    _show(lines)
     sys.stderr.write(
         f"\n{target}: {promotion.before.revision} -> {promotion.after.revision}. Changed: {promotion.path}\n"
         f"Read the difference above, then: git commit -m 'Promote {promotion.after.revision} to {target}' "
         f"{promotion.path}\n"
     )
     return 0
+
+
+def _show(lines: list[str]) -> None:
+    try:
+        sys.stdout.writelines(f"{line}\n" for line in lines)
+        sys.stdout.flush()
+    except BrokenPipeError:  # a pager that was left early; at its end Python would try to write the rest again
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 if __name__ == "__main__":

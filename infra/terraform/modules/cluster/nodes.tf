@@ -104,7 +104,8 @@ resource "aws_eks_addon" "before_nodes" {
 }
 
 resource "aws_eks_addon" "after_nodes" {
-  for_each = toset(["coredns", "metrics-server"])
+  # metrics-server, which the HPA needs, is Argo CD's (argocd/platform): one party installs it.
+  for_each = toset(["coredns"])
 
   cluster_name                = aws_eks_cluster.this.name
   addon_name                  = each.key
