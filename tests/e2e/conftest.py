@@ -6,6 +6,7 @@ import secrets
 import shutil
 import sys
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,6 +24,7 @@ from tests.e2e.folder import FOLDER
 from tests.e2e.helm import Helm
 from tests.e2e.install import prepare, reach_of
 from tests.e2e.kube import Kube
+from tests.e2e.priority import preferred
 from tests.e2e.reach import SinkHooks, front
 from tests.e2e.report import markdown, outcomes_in, write_report
 
@@ -58,7 +60,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "e2e: needs the cluster of make e2e")
-    config.addinivalue_line("markers", "quick: a case that CI runs")
+    config.addinivalue_line("markers", "quick: a case of the short run")
     if config.getoption("--e2e-seed") is None:
         config.option.e2e_seed = secrets.randbelow(1_000_000)
 
@@ -114,7 +116,7 @@ def seed(pytestconfig: pytest.Config) -> int:
 
 
 @pytest.fixture(scope="session")
-def cluster(pytestconfig: pytest.Config) -> Cluster:
+def cluster(pytestconfig: pytest.Config) -> Iterator[Cluster]:
     """The cluster, with the driver's job kinds in it. What earlier runs left of a whole report goes."""
     kubeconfig: Path = pytestconfig.getoption("--kubeconfig")
     if not kubeconfig.exists():
@@ -136,7 +138,8 @@ def cluster(pytestconfig: pytest.Config) -> Cluster:
         front=front((STATE / "ca.crt").read_text()),
         receiver=SinkHooks,
     )
-    return Cluster(kube, helm, setting, seen)
+    with preferred():
+        yield Cluster(kube, helm, setting, seen)
 
 
 def say(line: str) -> None:
