@@ -59,3 +59,11 @@ def test_every_dashboard_is_carried() -> None:
     objects = of_kind(manifests(render(Rendering("observability", "external"))), "ConfigMap")
     carried = {name for each in objects for name in each["data"]}
     assert carried == {path.name for path in (ROOT / "observability" / "dashboards" / "json").glob("*.json")}
+
+
+def test_on_kind_the_second_watcher_is_not_on_a_node_that_cases_stop() -> None:
+    (receiver,) = of_kind(manifests(render(Rendering("observability", "kind"))), "Deployment")
+    pod = receiver["spec"]["template"]["spec"]
+    control_plane = "node-role.kubernetes.io/control-plane"
+    assert pod["nodeSelector"] == {control_plane: ""}
+    assert [each["key"] for each in pod["tolerations"]] == [control_plane]
