@@ -13,8 +13,8 @@ _AUTOGROUP = Path("/proc/self/autogroup")
 def preferred() -> Iterator[None]:
     """Prefer this process, and with it its session, within the block; where that is not allowed, nothing changes.
 
-    The cluster's containers count as ten processes (`cluster/engine.py`), and all of this session as one: Linux shares the
-    processors out to sessions first (autogroup, sched(7)), and niceness counts only within one.
+    The cluster's containers count as ten processes (`cluster/engine.py`), and all of this session as one: Linux shares
+    the processors out to sessions first (autogroup, sched(7)), and niceness counts only within one.
     """
     own = os.getpriority(os.PRIO_PROCESS, 0)
     group = _autogroup_niceness()

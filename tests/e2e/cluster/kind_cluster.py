@@ -17,6 +17,9 @@ from tests.e2e.cluster.wait import until
 NAME = "taskhub"
 _NODES = 3
 CONTROL_PLANE = f"{NAME}-control-plane"
+# Four workers' worth (a container has 1,024): it carries the servers and the ingress, which elsewhere share no machine
+# with the pods that start on the workers.
+_CONTROL_PLANE_SHARES = 4_096
 WORKERS = (f"{NAME}-worker", f"{NAME}-worker2")
 _CONFIGURATION = HERE / "kind.yaml"
 # In the cluster itself, so that another clone on this machine sees it too.
@@ -44,6 +47,7 @@ def ensure_cluster() -> Kubectl:
     say(f"creating the cluster: {_NODES} nodes of {node_tag().split('@')[0]} (about 60 s)")
     _create()
     give_weight()
+    docker("update", "--cpu-shares", str(_CONTROL_PLANE_SHARES), CONTROL_PLANE)
     _make_ready(kubectl)
     stamp = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": _STAMP, "namespace": "kube-system"}}
     kubectl.apply({**stamp, "data": {"fingerprint": wanted}})
