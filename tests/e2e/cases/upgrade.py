@@ -1,6 +1,5 @@
 """A rolling upgrade of everything from one schema to the next (failure mode 1)."""
 
-import asyncio
 import secrets
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -36,7 +35,10 @@ def upgrade() -> None:
 
 
 async def upgrade_everything(scene: Scene) -> float:
-    """Upgrade every release, the schema first: the next revision adds a column to the busiest table."""
+    """Upgrade every release, the schema first: the next revision adds a column to the busiest table.
+
+    One after the other, in the order of Argo CD's waves.
+    """
     async with _next_revision(scene) as options:
         since = scene.stage.breaks("helm upgrade of every release, with a migration")
         # The API's release migrates before any new pod of any release starts; the old pods meet the new schema.
@@ -45,12 +47,11 @@ async def upgrade_everything(scene: Scene) -> float:
             raise LocalError("the release was upgraded, and its migration has not run")
         scene.stage.heals("the migration has run")
         stamp = f"podAnnotations.e2e-rolled={secrets.token_hex(4)}"
-        await asyncio.gather(
-            scene.do(
-                scene.helm.upgrade, "worker", "--set-string", f"worker.{stamp}", "--set-string", f"dispatcher.{stamp}"
-            ),
-            scene.do(scene.helm.upgrade, "sqs-consumer", "--set-string", stamp),
-        )
+        await scene.until_rolled_out(["api"], seconds=240)
+        of_both = ("--set-string", f"worker.{stamp}", "--set-string", f"dispatcher.{stamp}")
+        await scene.do(scene.helm.upgrade, "worker", *of_both)
+        await scene.until_rolled_out(["worker", "worker-dispatcher"], seconds=240)
+        await scene.do(scene.helm.upgrade, "sqs-consumer", "--set-string", stamp)
         await scene.until_rolled_out(seconds=240)
         scene.stage.recovered("every pod is new")
         await scene.stage.last(3)
