@@ -35,7 +35,6 @@ CASES = (
         kill_dispatcher,
         felt=Felt.JOBS,
         checks=(writes_unharmed,),
-        quick=True,
     ),
     case(
         "dispatchers-in-turn",
@@ -44,5 +43,6 @@ CASES = (
         felt=Felt.JOBS,
         checks=(writes_unharmed,),
         needs=frozenset({Need.HOST}),
+        quick=True,
     ),
 )
