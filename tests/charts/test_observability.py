@@ -31,11 +31,11 @@ def test_the_operator_gets_the_rules_that_are_tested() -> None:
 
 
 def test_a_prometheus_that_reads_files_gets_them_as_they_are() -> None:
-    (rules,) = [
-        each
-        for each in of_kind(manifests(render(Rendering("observability", "kind"))), "ConfigMap")
-        if each["metadata"]["name"] == "taskhub-rules"
-    ]
+    text = template(
+        "observability",
+        ["--values", str(Rendering("observability", "kind").values_file), "--set", "rules.kind=ConfigMap"],
+    )
+    (rules,) = [each for each in of_kind(manifests(text), "ConfigMap") if each["metadata"]["name"] == "taskhub-rules"]
     left_out = {"kube-state-metrics.yaml", "logs.yaml", "aws.yaml"}
     assert set(rules["data"]) == {path.name for path in RULES.glob("*.yaml")} - left_out
     for name, text in rules["data"].items():

@@ -19,6 +19,7 @@ def main() -> int:
     up.add_argument("--kubeconfig", type=Path, help="install into this existing cluster instead")
     up.add_argument("--repository", default="", help="where that cluster pulls the images from")
     up.add_argument("--only-platform", action="store_true", help="the cluster alone: no backing services, no charts")
+    up.add_argument("--monitoring", action="store_true", help="with Prometheus, Alertmanager and exporters")
     verbs.add_parser("down", help="remove the cluster; the cache stays")
     verbs.add_parser("status", help="show the nodes and pods")
     images = verbs.add_parser("images", help="get or build every image and tool")
@@ -42,7 +43,11 @@ def _run(arguments: argparse.Namespace) -> None:
         case "up" if arguments.kubeconfig:
             commands.up_elsewhere(arguments.kubeconfig, arguments.repository)
         case "up":
-            commands.up(only_platform=arguments.only_platform, from_packages=arguments.from_packages)
+            commands.up(
+                only_platform=arguments.only_platform,
+                from_packages=arguments.from_packages,
+                watched=arguments.monitoring,
+            )
         case "down":
             commands.down()
         case "status":

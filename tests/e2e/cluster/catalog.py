@@ -14,6 +14,17 @@ PLATFORM = (
     f"registry.k8s.io/metrics-server/metrics-server:{versions.METRICS_SERVER}",
     f"registry.k8s.io/networking/kube-network-policies:{versions.KUBE_NETWORK_POLICIES}",
 )
+MONITORING = (
+    f"quay.io/prometheus-operator/prometheus-operator:{versions.PROMETHEUS_OPERATOR}",
+    f"quay.io/prometheus-operator/prometheus-config-reloader:{versions.PROMETHEUS_OPERATOR}",
+    f"quay.io/prometheus/prometheus:{versions.PROMETHEUS}",
+    f"quay.io/prometheus/alertmanager:{versions.ALERTMANAGER}",
+    f"quay.io/prometheus/blackbox-exporter:{versions.BLACKBOX_EXPORTER}",
+    f"quay.io/prometheuscommunity/postgres-exporter:{versions.POSTGRES_EXPORTER}",
+    f"quay.io/prometheuscommunity/elasticsearch-exporter:{versions.ELASTICSEARCH_EXPORTER}",
+    f"quay.io/oliver006/redis_exporter:{versions.REDIS_EXPORTER}",
+    PYTHON,  # the receiver of the alerts
+)
 # The node image: built here, or the one that this version of kind was released with.
 NODE = f"kindest/node:{versions.KUBERNETES}"
 UPSTREAM_NODE = "kindest/node:v1.37.0@sha256:a1ed56cfb0e7b93589bdf97c8cd566405a265939e3620fc4f5de89adff580ae5"

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from tests.e2e.cluster import apps, catalog, engine, images, kind_cluster, releases, secrets
+from tests.e2e.cluster import apps, catalog, engine, images, kind_cluster, monitoring, releases, secrets
 from tests.e2e.cluster.kube import Kubectl
 from tests.e2e.cluster.paths import HERE, KUBECONFIG
 from tests.e2e.cluster.progress import elapsed, say
@@ -19,9 +19,14 @@ _PLATFORM = {
 }
 
 
-def up(*, only_platform: bool = False, from_packages: bool = False) -> None:
-    """Bring the cluster up with everything in it; what is there already is reused. Raises ClusterError."""
+def up(*, only_platform: bool = False, from_packages: bool = False, watched: bool = False) -> None:
+    """Bring the cluster up with everything in it; what is there already is reused. Raises ClusterError.
+
+    `watched`: with Prometheus, Alertmanager and exporters.
+    """
     images.ensure_images(from_packages=from_packages)
+    if watched:
+        images.ensure_monitoring_images(from_packages=from_packages)
     tags = {} if only_platform else apps.ensure()
     kubectl = kind_cluster.ensure_cluster()
     if not kind_cluster.is_stand_in():
@@ -29,9 +34,16 @@ def up(*, only_platform: bool = False, from_packages: bool = False) -> None:
     _apply_platform(kubectl)
     secrets.write(kubectl)
     if tags:
+        if watched:
+            kind_cluster.load(*dict.fromkeys(catalog.MONITORING))
+            monitoring.begin(kubectl)
         _install(kubectl, tags)
+        if watched:
+            monitoring.finish(kubectl)
     _wait_for_platform(kubectl)
     say(f"up after {elapsed():.0f} s. The API: {URL} (signed by {secrets.AUTHORITY})")
+    if watched:
+        say(f"what watches it: {monitoring.URLS}")
     say(f"look around with: export KUBECONFIG={KUBECONFIG}")
 
 
@@ -74,7 +86,7 @@ def status() -> None:
         raise ClusterError("there is no cluster; make one with: make cluster")
     kubectl = Kubectl(KUBECONFIG)
     say("nodes\n" + kubectl("get", "nodes", "--output", "wide"))
-    for namespace in ("taskhub", "taskhub-backing", "ingress", "kube-system"):
+    for namespace in ("taskhub", "taskhub-backing", "ingress", "monitoring", "kube-system"):
         say(f"pods in {namespace}\n" + kubectl("--namespace", namespace, "get", "pods", "--output", "wide"))
     say(f"the API: {URL}; kubeconfig: {KUBECONFIG}")
 

@@ -81,6 +81,15 @@ def _containerd(name: str, seconds: float) -> GoProgram:
     )  # fmt: skip
 
 
+def _operator(name: str, package: str, seconds: float) -> GoProgram:
+    """A program of Prometheus Operator, which says its version to whoever asks it."""
+    return GoProgram(
+        name, versions.PROMETHEUS_OPERATOR, "github.com/prometheus-operator/prometheus-operator", package, Way.WRAPPED,
+        ldflags=f"-X github.com/prometheus/common/version.Version={versions.PROMETHEUS_OPERATOR.removeprefix('v')}",
+        seconds=seconds,
+    )  # fmt: skip
+
+
 def _helm_flags() -> str:
     """What a release of Helm is linked with; without the Kubernetes version `helm template` assumes v1.20."""
     major, minor, _ = versions.KUBERNETES.removeprefix("v").split(".")
@@ -123,6 +132,8 @@ PROGRAMS = (
         "kube-network-policies", versions.KUBE_NETWORK_POLICIES, "sigs.k8s.io/kube-network-policies", "cmd",
         Way.PATCHED, seconds=90, patches=_QUEUE_BY_TARGET,
     ),
+    _operator("prometheus-operator", "cmd/operator", 150),
+    _operator("prometheus-config-reloader", "cmd/prometheus-config-reloader", 40),
     GoProgram("pause", "v1", "pause", way=Way.OWN, seconds=5),
     # Not for the cluster itself: built when somebody asks tools.tool() for it.
     GoProgram("kustomize", versions.KUSTOMIZE, "sigs.k8s.io/kustomize/kustomize/v5", seconds=40),

@@ -12,9 +12,11 @@ from tests.e2e.cluster.standins import StandIn
 from tests.e2e.cluster.steps import Lane, Step, run_steps
 from tests.e2e.cluster.store import locked
 
-_REGISTRIES = ("registry-1.docker.io", "registry.k8s.io", "docker.elastic.co")
+_REGISTRIES = ("registry-1.docker.io", "registry.k8s.io", "docker.elastic.co", "quay.io")
 _PROBE_SECONDS = 5.0
-_ON_DEMAND = ("kustomize", "glua")  # not for the cluster: built when tools.tool() is asked for it
+_OPERATOR = ("prometheus-operator", "prometheus-config-reloader")
+# Not for the cluster itself: built when tools.tool() is asked for it, or with the monitoring.
+_ON_DEMAND = ("kustomize", "glua", *_OPERATOR)
 TOOLS = ("helm", "kubeconform", "helm-docs", "kind", "kubectl")
 
 
@@ -43,11 +45,19 @@ def ensure_images(*, from_packages: bool = False) -> None:
         run_steps(built() if from_packages or not registries_answer() else pulled())
 
 
+def ensure_monitoring_images(*, from_packages: bool = False) -> None:
+    """Do so for the images of what watches the cluster. Raises ClusterError."""
+    with locked("images"):
+        if from_packages or not registries_answer():
+            run_steps([*(_program(name) for name in _OPERATOR), *(_stand_in(image) for image in standins.WATCHERS)])
+        else:
+            run_steps([_pull(tag) for tag in catalog.MONITORING])
+
+
 def pulled() -> list[Step]:
     """The steps that fetch the upstream images; the tools are built from Go modules all the same."""
     images = (catalog.UPSTREAM_NODE, catalog.PYTHON, *catalog.BACKING, *catalog.PLATFORM)
-    pulls = [Step(tag, partial(engine.docker, "pull", "--quiet", tag), partial(_has_image, tag)) for tag in images]
-    return [*(_tool(name) for name in TOOLS), *pulls, *_apps()]
+    return [*(_tool(name) for name in TOOLS), *(_pull(tag) for tag in images), *_apps()]
 
 
 def built() -> list[Step]:
@@ -65,6 +75,10 @@ def built() -> list[Step]:
         Step(catalog.NODE, node_image.build, node_image.is_built, needs=tuple(node_image.PARTS), seconds=45),
     )
     return steps
+
+
+def _pull(tag: str) -> Step:
+    return Step(tag, partial(engine.docker, "pull", "--quiet", tag), partial(_has_image, tag))
 
 
 def _program(name: str) -> Step:

@@ -9,7 +9,7 @@ from pathlib import Path
 from tests.e2e.cluster.kube import Kubectl
 from tests.e2e.cluster.paths import ROOT, cache
 from tests.e2e.cluster.progress import elapsed, say
-from tests.e2e.cluster.secrets import APPS, BACKING, PASSWORDS
+from tests.e2e.cluster.secrets import APPS, BACKING, MONITORING, PASSWORDS
 from tests.e2e.cluster.shell import ClusterError, run
 from tests.e2e.cluster.tools import tool
 
@@ -23,7 +23,7 @@ class Release:
 
     name: str
     namespace: str
-    image: str
+    image: str = ""  # of this repository, if it runs one
 
     @property
     def chart(self) -> Path:
@@ -40,7 +40,8 @@ _BACKING_RELEASE = Release("backing", BACKING, "taskhub-sink")
 # The API's chart migrates the database first; the other two wait for the schema.
 _FIRST = Release("api", APPS, "taskhub-api")
 _REST = (Release("worker", APPS, "taskhub-worker"), Release("sqs-consumer", APPS, "taskhub-sqs-consumer"))
-RELEASES = (_BACKING_RELEASE, _FIRST, *_REST)
+_OBSERVABILITY = Release("observability", MONITORING)
+RELEASES = (_BACKING_RELEASE, _FIRST, *_REST, _OBSERVABILITY)
 
 
 def install_backing(kubectl: Kubectl, tags: Mapping[str, str], repository: str = "") -> None:
@@ -61,6 +62,14 @@ def install_apps(kubectl: Kubectl, tags: Mapping[str, str], repository: str = ""
         list(pool.map(lambda release: _install(kubectl, release, tags, repository), _REST))
 
 
+def install_observability(kubectl: Kubectl) -> None:
+    """Install or upgrade the rules, the routes, the dashboards and the receiver of alerts.
+
+    Raises ClusterError with what Helm said.
+    """
+    _install(kubectl, _OBSERVABILITY, {}, "")
+
+
 def _install(kubectl: Kubectl, release: Release, tags: Mapping[str, str], repository: str) -> None:
     started = elapsed()
     say(f"helm: {release.name} ...")
@@ -75,6 +84,8 @@ def _install(kubectl: Kubectl, release: Release, tags: Mapping[str, str], reposi
     for key, value in _own_values(release, tags, repository).items():
         # As strings: twelve hexadecimal digits may look like a number.
         command += ["--set-string", f"{key}={value}"]
+    if release.namespace == APPS and _has_prometheus_operator(kubectl):
+        command += ["--set", "monitoring.serviceMonitor.enabled=true"]
     free(helm, release.name, release.namespace)
     try:
         run(command, log=log, timeout_seconds=600)
@@ -97,7 +108,14 @@ def free(helm: Sequence[str | Path], name: str, namespace: str) -> None:
         run([*helm, "uninstall", name, "--namespace", namespace, "--no-hooks", "--wait"])
 
 
+def _has_prometheus_operator(kubectl: Kubectl) -> bool:
+    kind = "servicemonitors.monitoring.coreos.com"
+    return bool(kubectl("get", "customresourcedefinitions", kind, "--ignore-not-found", "--output=name").strip())
+
+
 def _own_values(release: Release, tags: Mapping[str, str], repository: str) -> dict[str, str]:
+    if not release.image:
+        return {}
     image, tag = tags[release.image].rsplit(":", 1)
     if repository:
         image = f"{repository.rstrip('/')}/{image}"

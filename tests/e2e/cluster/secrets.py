@@ -14,7 +14,7 @@ from tests.e2e.certificates import Authority, new_authority, read_authority
 from tests.e2e.cluster.kube import Kubectl
 from tests.e2e.cluster.paths import STATE
 
-APPS, BACKING = "taskhub", "taskhub-backing"
+APPS, BACKING, MONITORING = "taskhub", "taskhub-backing", "monitoring"
 AUTHORITY, AUTHORITY_KEY = STATE / "ca.crt", STATE / "ca.key"
 _TLS, _APP = "taskhub-tls", "taskhub-secrets"
 PASSWORDS = "backing-secrets"
@@ -26,6 +26,7 @@ def write(kubectl: Kubectl) -> None:
     passwords = _kept(kubectl, BACKING, PASSWORDS) or {
         "POSTGRES_PASSWORD": secrets.token_hex(16),
         "POSTGRES_APP_PASSWORD": secrets.token_hex(16),
+        "POSTGRES_MONITORING_PASSWORD": secrets.token_hex(16),
     }
     _put(kubectl, BACKING, PASSWORDS, passwords)
     signing = _kept(kubectl, APPS, _APP) or {
@@ -48,6 +49,16 @@ def write(kubectl: Kubectl) -> None:
         },
     )
     _write_certificate(kubectl)
+
+
+def write_for_monitoring(kubectl: Kubectl) -> None:
+    """Make what the exporters need: a login to PostgreSQL that only sees statistics, and the ingress's authority."""
+    passwords = _kept(kubectl, BACKING, PASSWORDS) or {}
+    login = {"DATA_SOURCE_USER": "monitoring", "DATA_SOURCE_PASS": passwords["POSTGRES_MONITORING_PASSWORD"]}
+    _put(kubectl, MONITORING, "postgres-exporter", login)
+    metadata = {"name": "ingress-authority", "namespace": MONITORING}
+    authority = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": {"ca.crt": _authority().pem}}
+    kubectl.apply(authority)
 
 
 def _write_certificate(kubectl: Kubectl) -> None:

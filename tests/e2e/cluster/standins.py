@@ -72,6 +72,12 @@ def _kind_files() -> Path:
     return golang.find_source("kind") / "images" / "base" / "files"
 
 
+def _packaged(tag: str, package: str) -> StandIn:
+    """A program of Prometheus' family as Debian packages it: the tag is upstream's, and so is its version."""
+    arguments = (f"PACKAGE={package}", f"VERSION={tag.rsplit(':v', 1)[1]}")
+    return StandIn(tag, "prometheus", _TRIXIE, arguments=arguments, seconds=20)
+
+
 _TRIXIE, _BOOKWORM, _JAVA = "debian:trixie-slim", "debian:bookworm-slim", "taskhub.local/java:21"
 DEBIAN = (_TRIXIE, _BOOKWORM)
 
@@ -103,6 +109,27 @@ STAND_INS = (
     ),
 )  # fmt: skip
 
+# What watches the cluster: made and loaded only with `up --monitoring`.
+WATCHERS = (
+    *(
+        StandIn(
+            f"quay.io/prometheus-operator/{name}:{versions.PROMETHEUS_OPERATOR}", name, programs=(name,), seconds=5
+        )
+        for name in ("prometheus-operator", "prometheus-config-reloader")
+    ),
+    _packaged(f"quay.io/prometheus/prometheus:{versions.PROMETHEUS}", "prometheus"),
+    _packaged(f"quay.io/prometheus/alertmanager:{versions.ALERTMANAGER}", "prometheus-alertmanager"),
+    _packaged(f"quay.io/prometheus/blackbox-exporter:{versions.BLACKBOX_EXPORTER}", "prometheus-blackbox-exporter"),
+    _packaged(
+        f"quay.io/prometheuscommunity/postgres-exporter:{versions.POSTGRES_EXPORTER}", "prometheus-postgres-exporter"
+    ),
+    _packaged(
+        f"quay.io/prometheuscommunity/elasticsearch-exporter:{versions.ELASTICSEARCH_EXPORTER}",
+        "prometheus-elasticsearch-exporter",
+    ),
+    _packaged(f"quay.io/oliver006/redis_exporter:{versions.REDIS_EXPORTER}", "prometheus-redis-exporter"),
+)  # fmt: skip
+
 # What the node image is made of.
 NODE_PARTS = (
     StandIn(
@@ -124,7 +151,7 @@ NODE_PARTS = (
 
 def stand_in(tag: str) -> StandIn:
     """The stand-in with this tag. Raises ClusterError if there is none."""
-    for candidate in (*STAND_INS, *NODE_PARTS):
+    for candidate in (*STAND_INS, *WATCHERS, *NODE_PARTS):
         if candidate.tag == tag:
             return candidate
     raise ClusterError(f"no stand-in for the image {tag}")
