@@ -35,7 +35,7 @@ def up(*, only_platform: bool = False, from_packages: bool = False, watched: boo
     secrets.write(kubectl)
     if tags:
         if watched:
-            kind_cluster.load(*dict.fromkeys(catalog.MONITORING))
+            kind_cluster.load(*catalog.MONITORING)
             monitoring.begin(kubectl)
         _install(kubectl, tags)
         if watched:
