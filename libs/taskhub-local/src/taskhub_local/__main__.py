@@ -7,7 +7,7 @@ from dataclasses import fields, replace
 from pathlib import Path
 
 from taskhub_local.errors import LocalError
-from taskhub_local.platform.plan import Ports
+from taskhub_local.platform.plan import WORKER_PROCESSES, Ports
 from taskhub_local.settings import LocalSettings
 
 
@@ -36,7 +36,9 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
     up = commands.add_parser("up", help="start the platform; Ctrl-C stops it")
-    up.add_argument("--worker-processes", type=int, default=2, help="jobs that run at once (%(default)s)")
+    up.add_argument(
+        "--worker-processes", type=int, default=WORKER_PROCESSES, help="jobs that run at once (%(default)s)"
+    )
     up.add_argument("--no-elasticsearch", action="store_true", help="let PostgreSQL answer searches")
     for field in fields(Ports):
         option = f"--{field.name.replace('_', '-')}-port"

@@ -37,6 +37,7 @@ class OutboxLoop(Loop):
 
     def turn(self) -> float:
         """One batch."""
+        self._queue.prepare()  # not while a transaction holds rows
         with self._engine.begin() as connection:
             rows = outbox.take(connection, limit=self._limit)
             taken, away = self._send(rows)

@@ -1,13 +1,12 @@
 """The dispatcher's side of SQS: send events in batches, and read how many wait."""
 
-from collections.abc import Sequence
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import boto3
 import orjson
-from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError
 
 from taskhub_core.events.outbox import OutboxRow
 from taskhub_core.settings import QueueSettings
@@ -47,50 +46,48 @@ class QueueCounts:
 
 
 class EventQueue:
-    """One queue, by name. boto3's clients may be used from several threads."""
+    """One queue, by name. boto3's clients may be used from several threads.
+
+    boto3 takes about as long to import as half of the rest of the dispatcher, so it is imported by the first call: the
+    jobs that wait for a new dispatcher do not wait for that, too.
+    """
 
     def __init__(self, settings: QueueSettings, name: str, *, connections: int = 1) -> None:
         self.name = name
+        self._settings = settings
+        self._connections = connections
+        self._lock = threading.Lock()
+        self._made: SQSClient | None = None
         self._url: str | None = None
-        self._client: SQSClient = boto3.client(
-            "sqs",
-            endpoint_url=None if settings.sqs_endpoint_url is None else str(settings.sqs_endpoint_url),
-            region_name=settings.aws_region,
-            config=Config(
-                connect_timeout=settings.sqs_connect_timeout_seconds,
-                read_timeout=settings.sqs_read_timeout_seconds,
-                # Whoever calls has pauses of its own; boto's hidden retries would multiply every timeout.
-                retries={"mode": "standard", "total_max_attempts": 1},
-                max_pool_connections=connections,
-            ),
-        )
+
+    def prepare(self) -> None:
+        """Makes the client, without a request; for who would not like to wait for that later."""
+        with self._lock:
+            if self._made is None:
+                self._made = self._make_client()
 
     def send(self, rows: Sequence[OutboxRow], bodies: Sequence[bytes]) -> Sent:
         """One request. Raises DependencyAway when SQS did not answer it: some may have arrived then."""
         entries: list[SendMessageBatchRequestEntryTypeDef] = [
             {"Id": str(number), "MessageBody": body.decode()} for number, body in enumerate(bodies)
         ]
-        try:
-            answer = self._client.send_message_batch(QueueUrl=self._queue_url(), Entries=entries)
-        except (BotoCoreError, ClientError) as error:
-            raise self._away(error) from error
+        with self._client() as client:
+            answer = client.send_message_batch(QueueUrl=self._queue_url(client), Entries=entries)
         taken = [rows[int(entry["Id"])] for entry in answer.get("Successful", [])]
         refused = [Refused(rows[int(entry["Id"])], entry["Code"]) for entry in answer.get("Failed", [])]
         return Sent(taken, refused)
 
     def counts(self) -> QueueCounts:
         """How many messages there are. Raises DependencyAway."""
-        try:
-            attributes = self._client.get_queue_attributes(
-                QueueUrl=self._queue_url(),
+        with self._client() as client:
+            attributes = client.get_queue_attributes(
+                QueueUrl=self._queue_url(client),
                 AttributeNames=[
                     "ApproximateNumberOfMessages",
                     "ApproximateNumberOfMessagesNotVisible",
                     "ApproximateNumberOfMessagesDelayed",
                 ],
             )["Attributes"]
-        except (BotoCoreError, ClientError) as error:
-            raise self._away(error) from error
         return QueueCounts(
             visible=int(attributes["ApproximateNumberOfMessages"]),
             in_flight=int(attributes["ApproximateNumberOfMessagesNotVisible"]),
@@ -99,16 +96,44 @@ class EventQueue:
 
     def close(self) -> None:
         """Closes its connections."""
-        self._client.close()
+        if self._made is not None:
+            self._made.close()
 
-    def _queue_url(self) -> str:
+    @contextmanager
+    def _client(self) -> Iterator["SQSClient"]:
+        """What goes wrong between SQS and us inside the block is a DependencyAway."""
+        from botocore.exceptions import BotoCoreError, ClientError
+
+        self.prepare()
+        assert self._made is not None
+        try:
+            yield self._made
+        except (BotoCoreError, ClientError) as error:
+            self._url = None  # the queue may have been made anew
+            raise DependencyAway(f"SQS queue {self.name}: {error!r}") from error
+
+    def _make_client(self) -> "SQSClient":
+        import boto3
+        from botocore.config import Config
+
+        settings = self._settings
+        return boto3.client(
+            "sqs",
+            endpoint_url=None if settings.sqs_endpoint_url is None else str(settings.sqs_endpoint_url),
+            region_name=settings.aws_region,
+            config=Config(
+                connect_timeout=settings.sqs_connect_timeout_seconds,
+                read_timeout=settings.sqs_read_timeout_seconds,
+                # Whoever calls has pauses of its own; boto's hidden retries would multiply every timeout.
+                retries={"mode": "standard", "total_max_attempts": 1},
+                max_pool_connections=self._connections,
+            ),
+        )
+
+    def _queue_url(self, client: "SQSClient") -> str:
         if self._url is None:
-            self._url = self._client.get_queue_url(QueueName=self.name)["QueueUrl"]
+            self._url = client.get_queue_url(QueueName=self.name)["QueueUrl"]
         return self._url
-
-    def _away(self, error: Exception) -> DependencyAway:
-        self._url = None  # the queue may have been made anew
-        return DependencyAway(f"SQS queue {self.name}: {error!r}")
 
 
 def requests(rows: Sequence[OutboxRow]) -> tuple[list[tuple[list[OutboxRow], list[bytes]]], list[OutboxRow]]:

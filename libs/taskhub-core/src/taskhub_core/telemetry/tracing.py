@@ -1,20 +1,25 @@
 """OpenTelemetry tracing: off without an endpoint; while the endpoint is away spans are dropped and nothing waits."""
 
 import logging
-
-from opentelemetry import trace
-from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
-from opentelemetry.sdk.resources import Resource
-from opentelemetry.sdk.trace import TracerProvider
-from opentelemetry.sdk.trace.export import BatchSpanProcessor
+from typing import TYPE_CHECKING
 
 from taskhub_core.settings import TelemetrySettings
 
+if TYPE_CHECKING:
+    from opentelemetry.sdk.trace import TracerProvider
 
-def configure(settings: TelemetrySettings, *, service: str, version: str) -> TracerProvider | None:
+
+def configure(settings: TelemetrySettings, *, service: str, version: str) -> "TracerProvider | None":
     """Starts exporting spans to the collector, if one is set. Call it after a fork: its thread does not survive one."""
     if settings.otel_endpoint is None:
         return None
+    # Imported only now, because 150 modules would delay the start of every process that does not trace.
+    from opentelemetry import trace
+    from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+    from opentelemetry.sdk.resources import Resource
+    from opentelemetry.sdk.trace import TracerProvider
+    from opentelemetry.sdk.trace.export import BatchSpanProcessor
+
     resource = Resource.create(
         {"service.name": service, "service.version": version, "deployment.environment.name": settings.environment}
     )

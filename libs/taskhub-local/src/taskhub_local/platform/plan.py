@@ -1,9 +1,12 @@
-"""Chooses the ports: the usual ones, or the next free ones where something else listens."""
+"""What the platform takes of the machine: processes, and ports (the usual ones, or the next free ones)."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 
 from taskhub_local.ports import next_free
+
+WORKER_PROCESSES = 4
+"""More than processors: most jobs wait for somebody else, and two slow ones must not hold up all others."""
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from taskhub_local.parts.postgres import PostgresPart
 from taskhub_local.parts.redis import RedisPart
 from taskhub_local.parts.sqs import CREDENTIALS, SqsPart
 from taskhub_local.platform.keeper import Keeper, Observer
-from taskhub_local.platform.plan import Ports
+from taskhub_local.platform.plan import WORKER_PROCESSES, Ports
 from taskhub_local.platform.runfile import AccountInfo, PartInfo, PartState, RunInfo, write_run
 from taskhub_local.platform.secrets import load_or_create
 from taskhub_local.ports import HOST
@@ -33,7 +33,7 @@ class PlatformOptions:
     state: Path
     """The state folder, absolute."""
     ports: Ports
-    worker_processes: int = 2
+    worker_processes: int = WORKER_PROCESSES
     elasticsearch: bool = True
     """False leaves it out even where it could run; PostgreSQL then answers searches."""
     environment: Mapping[str, str] = field(default_factory=dict)

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 from enum import StrEnum
 from typing import Protocol
 
-from taskhub_core.tasks.formats import csv, ical, jsonl, taskwarrior, todotxt
+from taskhub_core.tasks.formats import csv, jsonl, taskwarrior, todotxt
 from taskhub_core.tasks.formats.draft import TaskDraft
 from taskhub_core.tasks.formats.limits import MAX_BYTES, MAX_ENTRIES, TaskFileError
 from taskhub_core.tasks.formats.records import Entry, Rejection
@@ -55,7 +55,6 @@ _CODECS: dict[Format, _Codec] = {
     Format.JSONL: jsonl,
     Format.TODOTXT: todotxt,
     Format.TASKWARRIOR: taskwarrior,
-    Format.ICAL: ical,
 }
 _CONTENT_TYPES = {
     Format.CSV: "text/csv; charset=utf-8",
@@ -80,9 +79,18 @@ def parse(file_format: Format, content: bytes, *, skip: int = 0) -> Iterator[Ent
     `skip=n`. Raises TaskFileError at the call, before the first entry, for a file that is not the format at all or over
     a limit.
     """
-    return _CODECS[file_format].parse(content, skip=skip)
+    return _codec(file_format).parse(content, skip=skip)
 
 
 def serialize(file_format: Format, tasks: Iterable[TaskDraft]) -> Iterator[bytes]:
     """Return the file in chunks of about 64 KiB, while the tasks are consumed one by one."""
-    return _CODECS[file_format].serialize(tasks)
+    return _codec(file_format).serialize(tasks)
+
+
+def _codec(file_format: Format) -> _Codec:
+    if file_format is Format.ICAL:
+        # icalendar is 80 modules, which most processes never need and all would wait for when they start.
+        from taskhub_core.tasks.formats import ical
+
+        return ical
+    return _CODECS[file_format]
