@@ -10,6 +10,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 import httpx
 
+from taskhub_local.faults import plain
 from taskhub_local.faults.observed import Delivery
 from taskhub_local.faults.reach import Front, job_id_of_mail
 
@@ -40,7 +41,7 @@ class ClusterReach:
 
     def mails(self, recipient: str) -> Iterator[uuid.UUID]:
         """Yield the job id of each mail to that address which the sink holds. Raises httpx.HTTPError."""
-        answer = httpx.get(f"{SINK_URL}/mails", params={"recipient": recipient}, timeout=10, trust_env=False)
+        answer = plain.get(f"{SINK_URL}/mails", params={"recipient": recipient}, timeout_seconds=10)
         for mail in answer.raise_for_status().json()["mails"]:
             yield job_id_of_mail(mail["message_id"])
 
@@ -59,7 +60,7 @@ class SinkHooks:
     @property
     def deliveries(self) -> tuple[Delivery, ...]:
         """Everything that arrived so far, repeats included. Raises httpx.HTTPError."""
-        answer = httpx.get(f"{SINK_URL}/hooks/{self._name}", timeout=10, trust_env=False)
+        answer = plain.get(f"{SINK_URL}/hooks/{self._name}", timeout_seconds=10)
         if answer.status_code == httpx.codes.NOT_FOUND:
             return ()
         arrived = answer.raise_for_status().json()["deliveries"]

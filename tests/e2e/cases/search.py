@@ -3,9 +3,8 @@
 import asyncio
 import time
 
-import httpx
-
 from taskhub_local.errors import LocalError
+from taskhub_local.faults import plain
 from taskhub_local.faults.case import Felt
 from taskhub_local.faults.checks import degraded_at_all, searches_answered, writes_unharmed
 from taskhub_local.faults.client import HttpCall
@@ -24,7 +23,7 @@ def _is_healthy(scene: Scene) -> bool:
     url = scene.stage.reach.elasticsearch_url
     if url is None:
         raise LocalError("the cluster runs without Elasticsearch")
-    answer = httpx.get(f"{url}/_cluster/health?timeout=1s", timeout=3, trust_env=False)
+    answer = plain.get(f"{url}/_cluster/health?timeout=1s", timeout_seconds=3)
     return answer.is_success and answer.json()["status"] in {"green", "yellow"}
 
 

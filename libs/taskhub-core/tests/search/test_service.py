@@ -12,6 +12,7 @@ from sqlalchemy import Connection
 from taskhub_core.errors import Unavailable
 from taskhub_core.search.breaker import BreakerState
 from taskhub_core.search.cursor import CursorExpired
+from taskhub_core.search.query import search_index
 from taskhub_core.search.request import SearchAnswer, SearchRequest, Source
 from taskhub_core.search.service import SearchService
 from taskhub_local.testing import wait_for_async
@@ -94,6 +95,53 @@ def test_postgresql_answers_while_elasticsearch_is_away_and_it_comes_back_by_its
 
     tell(story)
     assert degraded[1] == degraded[0] + 1
+
+
+def test_an_elasticsearch_that_is_slow_at_first_is_warmed_by_probes_and_not_by_clients(
+    library: Library, tell: Callable[[Story], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    library.index(library.add(["report one"]))
+    slow_answers = 6
+    asked: list[str] = []
+
+    async def cold(client: Any, alias: str, request: SearchRequest, *rest: Any, **more: Any) -> Any:
+        asked.append(request.text)
+        if len(asked) <= slow_answers:
+            await asyncio.sleep(TIMEOUT_MS / 1_000 + 0.2)
+        return await search_index(client, alias, request, *rest, **more)
+
+    async def story(service: SearchService) -> None:
+        monkeypatch.setattr("taskhub_core.search.service.search_index", cold)
+        for _ in range(3):
+            assert (await _search(service, library)).reason == "timeout"
+
+        async def answered() -> bool:
+            answer = await _search(service, library)
+            assert answer.reason in {"breaker_open", None}, "a client waited for an Elasticsearch that is cold"
+            return answer.source is Source.ELASTICSEARCH
+
+        await wait_for_async(answered, deadline_seconds=20, message="search is not back")
+
+    tell(story)
+
+
+def test_one_search_that_is_always_slow_does_not_keep_all_others_from_elasticsearch(
+    library: Library, tell: Callable[[Story], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    library.index(library.add(["report one"]))
+
+    async def slow(client: Any, alias: str, request: SearchRequest, *rest: Any, **more: Any) -> Any:
+        if request.text == "slow":
+            await asyncio.sleep(TIMEOUT_MS / 1_000 + 0.2)
+        return await search_index(client, alias, request, *rest, **more)
+
+    async def story(service: SearchService) -> None:
+        monkeypatch.setattr("taskhub_core.search.service.search_index", slow)
+        for _ in range(3):
+            assert (await _search(service, library, "slow")).reason == "timeout"
+        await _until_answered_by(service, library, Source.ELASTICSEARCH)
+
+    tell(story)
 
 
 def test_a_missing_index_is_answered_by_postgresql_until_it_is_there_again(

@@ -1,8 +1,10 @@
 """Search as the API asks for it: from Elasticsearch, or from PostgreSQL while that is slow or away."""
 
 import asyncio
+import time
 import uuid
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import Protocol, Self
 
 import structlog
@@ -23,8 +25,11 @@ from taskhub_core.telemetry import metrics
 _log = structlog.get_logger(__name__)
 
 _PROBE_SECONDS = 1.0
-_PROBE_SECONDS_MAX = 4.0
+_PROBE_SECONDS_MAX = 2.0
 """A returned Elasticsearch is noticed within this time; the promise is 10 s."""
+_PROBE_TIMEOUT_SECONDS = 5.0
+_WARMING_SEARCHES = 10
+_WARMING_TIMEOUT_MS = 2_000
 _GET_SECONDS = 0.15
 """The client has waited for PostgreSQL already, and is promised an answer within 2 s."""
 
@@ -138,7 +143,7 @@ class SearchService:
             # A request that Elasticsearch refuses says nothing about its health.
             if away.reason != SearchFailure.REFUSED and self._breaker.failed():
                 _log.warning("search fell back to PostgreSQL", reason=away.reason)
-                self._probe = asyncio.create_task(self._probe_until_back(client), name="search-probe")
+                self._probe = asyncio.create_task(self._probe_until_back(client, request), name="search-probe")
             raise
         self._breaker.succeeded()
         return found
@@ -155,7 +160,7 @@ class SearchService:
         except PartialAnswer as error:
             raise _Away(SearchFailure.TIMEOUT) from error
 
-    async def _probe_until_back(self, client: AsyncElasticsearch) -> None:
+    async def _probe_until_back(self, client: AsyncElasticsearch, failed: SearchRequest) -> None:
         """Asks until a real search of the alias succeeds: a missing index is as bad as a missing server."""
         pause = _PROBE_SECONDS
         while True:
@@ -163,15 +168,30 @@ class SearchService:
             pause = min(pause * 2, _PROBE_SECONDS_MAX)
             self._breaker.probe_begins()
             try:
-                async with asyncio.timeout(self._timeout_ms / 1_000):
+                async with asyncio.timeout(_PROBE_TIMEOUT_SECONDS):
                     await client.search(index=self._alias, size=1, allow_partial_search_results=False)
             except (ApiError, TransportError, TimeoutError) as error:
                 _log.debug("search probe failed", reason=classify(error))
                 self._breaker.probe_failed()
             else:
+                await self._warm(client, failed)
                 self._breaker.probe_succeeded()
                 _log.info("search is back in Elasticsearch")
                 return
+
+    async def _warm(self, client: AsyncElasticsearch, failed: SearchRequest) -> None:
+        """Repeats the search that failed until it is answered in the time that a client's may take.
+
+        An Elasticsearch that has just started answers its first searches slowly: these are they, and not the clients'.
+        They are few, because it may be this one search that is slow, and not Elasticsearch.
+        """
+        for _ in range(_WARMING_SEARCHES):
+            began = time.monotonic()
+            with suppress(ApiError, TransportError, TimeoutError, PartialAnswer):
+                async with asyncio.timeout(_WARMING_TIMEOUT_MS / 1_000):
+                    await search_index(client, self._alias, failed, None, timeout_ms=_WARMING_TIMEOUT_MS)
+                if time.monotonic() - began < self._timeout_ms / 1_000:
+                    return
 
 
 def _answer(found: Found, source: Source, *, reason: str | None = None) -> SearchAnswer:

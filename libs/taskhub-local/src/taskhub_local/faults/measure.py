@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import httpx
 
+from taskhub_local.faults import plain
 from taskhub_local.faults.judge_jobs import EFFECT_KIND, IMPORT_KIND
 from taskhub_local.faults.observe import Eyes
 from taskhub_local.faults.recovery import Probe, percentile
@@ -79,7 +80,7 @@ def counter(pages: Mapping[str, str], name: str) -> float:
     total = 0.0
     for url in pages.values():
         try:
-            text = httpx.get(url, timeout=2, trust_env=False).text
+            text = plain.get(url, timeout_seconds=2).text
         except httpx.HTTPError:
             continue
         total += sum(float(sample["value"]) for sample in _SAMPLE.finditer(text) if sample["name"] == name)

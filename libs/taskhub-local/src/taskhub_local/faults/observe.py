@@ -17,6 +17,7 @@ from taskhub_local.faults.observed import (
     Observed,
     TaskRow,
 )
+from taskhub_local.faults.plain import NO_TLS
 from taskhub_local.faults.reach import Hooks, Reach
 
 _PAGE = 5_000
@@ -71,7 +72,7 @@ class Eyes:
         url = self.target.elasticsearch_url
         if url is None:
             return None
-        with httpx.Client(base_url=url, timeout=30, trust_env=False) as client:
+        with httpx.Client(base_url=url, timeout=30, trust_env=False, verify=NO_TLS) as client:
             if client.post(f"/{self._alias}/_refresh").status_code == httpx.codes.NOT_FOUND:
                 return {}
             return {

@@ -4,6 +4,7 @@ import httpx
 
 from taskhub_core.settings import SearchSettings
 from taskhub_local.errors import LocalError
+from taskhub_local.faults import plain
 from taskhub_local.faults.case import Felt, Need
 from taskhub_local.faults.cases.making import case
 from taskhub_local.faults.checks import degraded_at_all, searches_answered, writes_unharmed
@@ -16,7 +17,7 @@ _ALIAS = SearchSettings.model_fields["search_alias"].default
 
 
 def _is_healthy(stage: Stage) -> bool:
-    answer = httpx.get(f"{_url(stage)}/_cluster/health?timeout=1s", timeout=3, trust_env=False)
+    answer = plain.get(f"{_url(stage)}/_cluster/health?timeout=1s", timeout_seconds=3)
     return answer.is_success and answer.json()["status"] in {"green", "yellow"}
 
 
