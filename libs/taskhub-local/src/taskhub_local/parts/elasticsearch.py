@@ -105,7 +105,8 @@ class ElasticsearchPart(Part):
         self.environment |= {
             "ES_PATH_CONF": str(self.folders.data(self.name) / "config"),
             "ES_TMPDIR": str(self.folders.data(self.name) / "tmp"),
-            "ES_JAVA_OPTS": f"-Xms{_HEAP} -Xmx{_HEAP}",
+            # The first of Java's two compilers alone: on a small machine the second one takes more than it gives back.
+            "ES_JAVA_OPTS": f"-Xms{_HEAP} -Xmx{_HEAP} -XX:TieredStopAtLevel=1",
         }
         super().start()
 
