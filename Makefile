@@ -25,6 +25,10 @@ help: ## List every target
 setup: ## Make .venv from the locks (every target does this first; instant when nothing changed)
 	@$(PYTHON) tools/bootstrap.py
 
+.PHONY: setup-e2e
+setup-e2e: setup ## Add to .venv what talks to a cluster and draws pictures (e2e and dashboards do this first)
+	@"$$($(PYTHON) tools/bootstrap.py --print-uv)" pip install -q -p $(BIN)/python --require-hashes -r requirements/e2e.txt
+
 ##@ The platform on this machine
 
 .PHONY: up
@@ -67,8 +71,7 @@ images: setup ## Build the applications' images, and get or build those that the
 	@$(BIN)/python -m tests.e2e.cluster images
 
 .PHONY: e2e
-e2e: setup ## Break a real cluster's parts under load; CASE=redis_wipe runs one, KUBECONFIG=path takes another cluster
-	@"$$($(PYTHON) tools/bootstrap.py --print-uv)" pip install -q -p $(BIN)/python --require-hashes -r requirements/e2e.txt
+e2e: setup-e2e ## Break a real cluster's parts under load; CASE=redis_wipe runs one, KUBECONFIG=path takes another cluster
 	@$(if $(E2E_KUBECONFIG),,$(BIN)/python -m tests.e2e.cluster up)
 	@$(BIN)/python -m pytest tests/e2e -s $(if $(E2E_KUBECONFIG),--kubeconfig $(E2E_KUBECONFIG)) $(if $(CASE),--case $(CASE)) $(ARGS)
 
@@ -97,8 +100,7 @@ prometheus: setup ## Run Prometheus beside make up: it scrapes the programs and 
 	@exec $(BIN)/python -m observability.local $(ARGS)
 
 .PHONY: dashboards
-dashboards: setup ## Draw the dashboards from a live Prometheus as HTML and PNG; ARGS="--prometheus URL overview" draws one
-	@"$$($(PYTHON) tools/bootstrap.py --print-uv)" pip install -q -p $(BIN)/python --require-hashes -r requirements/e2e.txt
+dashboards: setup-e2e ## Draw the dashboards from a live Prometheus as HTML and PNG; ARGS="--prometheus URL overview" draws one
 	@$(BIN)/python -m observability.render $(ARGS)
 
 ##@ Code
