@@ -134,6 +134,45 @@ run "by_default" {
     condition     = !contains(keys(aws_eks_addon.after_nodes), "metrics-server") && strcontains(file("../../../../argocd/platform/charts.yaml"), "chart: metrics-server")
     error_message = "The HPA needs metrics, from one party: Argo CD."
   }
+
+  # Pods get volumes, by a driver whose role nobody else can take.
+  assert {
+    condition     = aws_eks_addon.volumes.addon_name == "aws-ebs-csi-driver" && aws_eks_addon.volumes.cluster_name == "taskhub-test"
+    error_message = "Elasticsearch and Prometheus need volumes."
+  }
+  assert {
+    condition = [for it in aws_eks_addon.volumes.pod_identity_association : [it.service_account, it.role_arn]] == [
+      ["ebs-csi-controller-sa", aws_iam_role.volumes.arn]
+    ]
+    error_message = "The driver's controller, and nothing else of it, must have its role by Pod Identity."
+  }
+  assert {
+    condition     = aws_eks_addon.volumes.service_account_role_arn == null
+    error_message = "The driver must not have a role by the cluster's OIDC provider, too."
+  }
+  assert {
+    condition = aws_iam_role_policy_attachment.volumes.role == "taskhub-test-volumes" && (
+      aws_iam_role_policy_attachment.volumes.policy_arn == "arn:aws:iam::aws:policy/service-role/AmazonEBSCSIDriverPolicy"
+    )
+    error_message = "The driver may do what AWS's own policy for it says."
+  }
+  assert {
+    condition = jsondecode(aws_iam_role.volumes.assume_role_policy).Statement[0].Principal == { Service = "pods.eks.amazonaws.com" } && (
+      length(jsondecode(aws_iam_role.volumes.assume_role_policy).Statement) == 1
+    )
+    error_message = "Only EKS may hand out the driver's role."
+  }
+  assert {
+    condition = jsondecode(aws_iam_role.volumes.assume_role_policy).Statement[0].Condition.StringEquals == {
+      "aws:RequestTag/kubernetes-namespace"       = "kube-system"
+      "aws:RequestTag/kubernetes-service-account" = "ebs-csi-controller-sa"
+    }
+    error_message = "The driver's role must be for its controller."
+  }
+  assert {
+    condition     = jsondecode(aws_iam_role.volumes.assume_role_policy).Statement[0].Condition.ArnEquals["aws:RequestTag/eks-cluster-arn"] == aws_eks_cluster.this.arn
+    error_message = "The driver's role must be for this cluster."
+  }
 }
 
 run "mistakes_are_refused" {
