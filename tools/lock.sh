@@ -43,3 +43,7 @@ echo "requirements/e2e.txt"
 # The uv that tools/bootstrap.py installs where there is none.
 echo "tools/uv.txt"
 echo uv | "$uv" pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate "$@" - -o tools/uv.txt >/dev/null
+
+# What audits all of these (tools/release-audit.sh), apart from them: it is no part of the environment that it audits.
+echo "tools/release-audit.txt"
+echo pip-audit | "$uv" pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate "$@" - -o tools/release-audit.txt >/dev/null
