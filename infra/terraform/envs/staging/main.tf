@@ -8,6 +8,8 @@ module "taskhub" {
   zones            = var.zones
   admin_role_arns  = var.admin_role_arns
   alarm_topic_arns = var.alarm_topic_arns
+  dns              = var.dns
+  releases         = var.releases
 
   sizes = {
     nat_per_zone    = false

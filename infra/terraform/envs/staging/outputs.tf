@@ -22,3 +22,18 @@ output "queue_url" {
   description = "keda.queueDepth.queueUrl of the sqs-consumer chart, when KEDA scales it."
   value       = module.taskhub.queue_url
 }
+
+output "heartbeat_topic_arn" {
+  description = "Where Alertmanager publishes its Watchdog, for the dead-man's switch outside of the cluster."
+  value       = module.taskhub.heartbeat_topic_arn
+}
+
+output "log_group" {
+  description = "Where the pods' logs go, for what ships them."
+  value       = module.taskhub.log_group
+}
+
+output "release_role_arn" {
+  description = "The role that the release workflow assumes. Null: no repository is named."
+  value       = module.taskhub.release_role_arn
+}

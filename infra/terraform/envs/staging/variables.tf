@@ -29,3 +29,23 @@ variable "alarm_topic_arns" {
   description = "SNS topics that hear of alarms and failovers."
   type        = list(string)
 }
+
+variable "dns" {
+  description = "The API's host, which is ingress.host of argocd/envs/staging/api.yaml, and its public hosted zone. leads_to_load_balancer: true when the Ingress has got its load balancer."
+  type = object({
+    host                   = string
+    zone                   = string
+    leads_to_load_balancer = optional(bool, false)
+  })
+  default = { host = "taskhub.staging.example.com", zone = "example.com" }
+}
+
+variable "releases" {
+  description = "The repository at GitHub whose tags push images here. Null: images are pushed by other means."
+  type = object({
+    repository   = string
+    tags         = optional(string, "v*")
+    provider_arn = optional(string)
+  })
+  default = null
+}

@@ -78,3 +78,53 @@ variable "queue_kms_key_arn" {
     error_message = "The ARN of one key, without wildcards."
   }
 }
+
+variable "secrets_kms_key_arn" {
+  description = "The key of the secrets that Terraform makes: External Secrets may decrypt with it, through Secrets Manager only."
+  type        = string
+
+  validation {
+    condition     = can(regex("^arn:[a-z-]+:kms:[a-z0-9-]+:[0-9]{12}:key/[0-9a-z-]+$", var.secrets_kms_key_arn))
+    error_message = "The ARN of one key, without wildcards."
+  }
+}
+
+variable "heartbeat_topic_arn" {
+  description = "Where Alertmanager tells that it lives: the topic of the dead-man's switch."
+  type        = string
+
+  validation {
+    condition     = can(regex("^arn:[a-z-]+:sns:[a-z0-9-]+:[0-9]{12}:[A-Za-z0-9_-]+$", var.heartbeat_topic_arn))
+    error_message = "The ARN of one topic, without wildcards."
+  }
+}
+
+variable "heartbeat_kms_key_arn" {
+  description = "The key of that topic."
+  type        = string
+
+  validation {
+    condition     = can(regex("^arn:[a-z-]+:kms:[a-z0-9-]+:[0-9]{12}:key/[0-9a-z-]+$", var.heartbeat_kms_key_arn))
+    error_message = "The ARN of one key, without wildcards."
+  }
+}
+
+variable "vpc_id" {
+  description = "The VPC in which the load balancer's controller may make a security group."
+  type        = string
+
+  validation {
+    condition     = can(regex("^vpc-[0-9a-z]+$", var.vpc_id))
+    error_message = "The id of one VPC, without wildcards."
+  }
+}
+
+variable "pod_security_group_id" {
+  description = "The security group of nodes and pods, which the load balancer's controller lets the load balancer into."
+  type        = string
+
+  validation {
+    condition     = can(regex("^sg-[0-9a-z]+$", var.pod_security_group_id))
+    error_message = "The id of one security group, without wildcards."
+  }
+}

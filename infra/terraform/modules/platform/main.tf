@@ -1,4 +1,4 @@
-# One environment: network, cluster, PostgreSQL, Redis, queues, images and rights, tied together.
+# One environment: network, cluster, PostgreSQL, Redis, queues, images, name, rights and what watches it, tied together.
 #
 # Elasticsearch is not here: the official client refuses Amazon OpenSearch, so Elasticsearch runs in the cluster (ECK) or
 # at a provider, and its address is a value of the charts. It is derived data, as Redis and SQS are.
@@ -69,4 +69,38 @@ module "identity" {
   queue_arn         = module.queues.arn
   dlq_arn           = module.queues.dlq_arn
   queue_kms_key_arn = module.queues.kms_key_arn
+
+  secrets_kms_key_arn   = module.redis.kms_key_arn
+  heartbeat_topic_arn   = module.observability.heartbeat_topic_arn
+  heartbeat_kms_key_arn = module.observability.kms_key_arn
+  vpc_id                = module.network.vpc_id
+  pod_security_group_id = module.cluster.client_security_group_id
+}
+
+module "observability" {
+  source = "../observability"
+
+  name             = var.name
+  alarm_topic_arns = var.alarm_topic_arns
+}
+
+module "dns" {
+  source = "../dns"
+
+  name             = var.name
+  zone             = var.dns.zone
+  host             = var.dns.host
+  load_balancer    = var.dns.leads_to_load_balancer ? var.name : null
+  alarm_topic_arns = var.alarm_topic_arns
+}
+
+module "github_oidc" {
+  source = "../github_oidc"
+  count  = var.releases == null ? 0 : 1
+
+  name            = var.name
+  repository      = var.releases.repository
+  tags            = var.releases.tags
+  repository_arns = module.registry.repository_arns
+  provider_arn    = var.releases.provider_arn
 }

@@ -21,6 +21,13 @@ output "chart_values" {
       serviceAccount = { name = "api" }
       # The load balancer's addresses are the VPC's.
       config = { TASKHUB_TRUSTED_PROXIES = module.network.cidr }
+      ingress = {
+        annotations = {
+          "alb.ingress.kubernetes.io/certificate-arn" = module.dns.certificate_arn
+          # The controller may make a load balancer of this name only, and the host leads to it.
+          "alb.ingress.kubernetes.io/load-balancer-name" = var.name
+        }
+      }
       networkPolicy = {
         extra = local.pod_identity
         flows = {
@@ -75,4 +82,19 @@ output "cluster" {
 output "queue_url" {
   description = "keda.queueDepth.queueUrl of the sqs-consumer chart, when KEDA scales it."
   value       = module.queues.url
+}
+
+output "heartbeat_topic_arn" {
+  description = "Where Alertmanager publishes its Watchdog, for the dead-man's switch outside of the cluster."
+  value       = module.observability.heartbeat_topic_arn
+}
+
+output "log_group" {
+  description = "Where the pods' logs go, for what ships them."
+  value       = module.observability.log_group
+}
+
+output "release_role_arn" {
+  description = "The role that the release workflow assumes. Null: no repository is named."
+  value       = one(module.github_oidc[*].role_arn)
 }

@@ -45,3 +45,22 @@ variable "sizes" {
     cache_node      = string
   })
 }
+
+variable "dns" {
+  description = "The API's host (ingress.host of its chart) and the public hosted zone that it is in. leads_to_load_balancer: true from the second apply on, when the Ingress has got its load balancer."
+  type = object({
+    host                   = string
+    zone                   = string
+    leads_to_load_balancer = optional(bool, false)
+  })
+}
+
+variable "releases" {
+  description = "The repository at GitHub whose tags push images here, and GitHub's OIDC provider if the account has it already. Null: images are pushed by other means."
+  type = object({
+    repository   = string
+    tags         = optional(string, "v*")
+    provider_arn = optional(string)
+  })
+  default = null
+}

@@ -32,7 +32,31 @@ mock_provider "aws" {
     defaults = {
       arn                   = "arn:aws:eks:eu-central-1:111122223333:cluster/taskhub-test"
       certificate_authority = [{ data = "bW9jaw==" }]
+      vpc_config            = { cluster_security_group_id = "sg-0123456789abcdef0" }
     }
+  }
+  mock_resource "aws_vpc" {
+    defaults = { id = "vpc-0123456789abcdef0" }
+  }
+  mock_resource "aws_sns_topic" {
+    defaults = { arn = "arn:aws:sns:eu-central-1:111122223333:taskhub-heartbeat" }
+  }
+  mock_resource "aws_ecr_repository" {
+    defaults = { arn = "arn:aws:ecr:eu-central-1:111122223333:repository/mock" }
+  }
+  mock_resource "aws_acm_certificate" {
+    defaults = {
+      arn = "arn:aws:acm:eu-central-1:111122223333:certificate/00000000-0000-4000-8000-000000000001"
+      domain_validation_options = [{
+        domain_name           = "taskhub.staging.example.com"
+        resource_record_name  = "_mock.taskhub.staging.example.com."
+        resource_record_type  = "CNAME"
+        resource_record_value = "_mock.acm-validations.aws."
+      }]
+    }
+  }
+  mock_resource "aws_iam_openid_connect_provider" {
+    defaults = { arn = "arn:aws:iam::111122223333:oidc-provider/token.actions.githubusercontent.com" }
   }
   mock_resource "aws_secretsmanager_secret" {
     defaults = { arn = "arn:aws:secretsmanager:eu-central-1:111122223333:secret:mock-AbCdEf" }
@@ -53,6 +77,18 @@ run "staging" {
   assert {
     condition     = alltrue([for values in output.chart_values : values.queue.name == "taskhub-staging-events"])
     error_message = "Environments must not share a queue."
+  }
+  assert {
+    condition     = output.log_group == "/taskhub/taskhub-staging/applications"
+    error_message = "Environments must not share logs."
+  }
+  assert {
+    condition     = var.dns.host == yamldecode(file("../../../../argocd/envs/staging/api.yaml")).ingress.host
+    error_message = "The certificate must be for the host that the Ingress serves."
+  }
+  assert {
+    condition     = output.release_role_arn == null
+    error_message = "Nobody may push images before a repository is named."
   }
 }
 

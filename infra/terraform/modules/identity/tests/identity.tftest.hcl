@@ -13,6 +13,12 @@ variables {
   queue_arn         = "arn:aws:sqs:eu-central-1:111122223333:taskhub-events"
   dlq_arn           = "arn:aws:sqs:eu-central-1:111122223333:taskhub-events-dlq"
   queue_kms_key_arn = "arn:aws:kms:eu-central-1:111122223333:key/00000000-0000-4000-8000-000000000001"
+
+  secrets_kms_key_arn   = "arn:aws:kms:eu-central-1:111122223333:key/00000000-0000-4000-8000-000000000002"
+  heartbeat_topic_arn   = "arn:aws:sns:eu-central-1:111122223333:taskhub-test-heartbeat"
+  heartbeat_kms_key_arn = "arn:aws:kms:eu-central-1:111122223333:key/00000000-0000-4000-8000-000000000003"
+  vpc_id                = "vpc-0123456789abcdef0"
+  pod_security_group_id = "sg-0123456789abcdef0"
 }
 
 # One run for all that the defaults promise: each run starts the provider anew, which takes longer than the assertions.
@@ -108,6 +114,199 @@ run "by_default" {
   }
 }
 
+run "the_platform" {
+  # The service accounts are those that Argo CD's charts make.
+  assert {
+    condition = { for it in aws_eks_pod_identity_association.platform : it.namespace => it.service_account } == {
+      external-secrets = yamldecode(file("../../../../argocd/platform/values/external-secrets.yaml")).serviceAccount.name
+      ingress          = yamldecode(file("../../../../argocd/platform/values/aws-load-balancer-controller.yaml")).serviceAccount.name
+      keda             = yamldecode(file("../../../../argocd/platform/values/keda.yaml")).serviceAccount.operator.name
+      monitoring       = yamldecode(file("../../../../argocd/platform/values/kube-prometheus-stack.yaml")).alertmanager.serviceAccount.name
+    }
+    error_message = "The roles must be for the service accounts that Argo CD's charts make."
+  }
+  # In the namespaces that these charts are installed in.
+  assert {
+    condition = alltrue([
+      for chart, role in { external-secrets = "external_secrets", aws-load-balancer-controller = "load_balancer", keda = "keda", kube-prometheus-stack = "alertmanager" } :
+      strcontains(
+        replace(file("../../../../argocd/platform/charts.yaml"), "/ +/", " "),
+        "- chart: ${chart}\n namespace: ${aws_eks_pod_identity_association.platform[role].namespace}\n",
+      )
+    ])
+    error_message = "A role must be in the namespace that its chart is installed in."
+  }
+  assert {
+    condition     = alltrue([for key, it in aws_eks_pod_identity_association.platform : it.cluster_name == "taskhub-test" && it.role_arn == aws_iam_role.platform[key].arn])
+    error_message = "Only in this cluster, and each its own role."
+  }
+  assert {
+    condition     = length(distinct([for it in concat(values(aws_iam_role.platform), values(aws_iam_role.this)) : it.name])) == 7
+    error_message = "Each service account needs a role of its own."
+  }
+
+  # Nobody else can take it.
+  assert {
+    condition = alltrue([
+      for it in aws_iam_role.platform : jsonencode(jsondecode(it.assume_role_policy).Statement[0].Principal) == jsonencode({ Service = "pods.eks.amazonaws.com" })
+      && length(jsondecode(it.assume_role_policy).Statement) == 1
+    ])
+    error_message = "Only EKS may hand out the platform's roles."
+  }
+  assert {
+    condition = alltrue([
+      for key, it in aws_iam_role.platform : jsondecode(it.assume_role_policy).Statement[0].Condition.StringEquals == {
+        "aws:RequestTag/kubernetes-namespace"       = aws_eks_pod_identity_association.platform[key].namespace
+        "aws:RequestTag/kubernetes-service-account" = aws_eks_pod_identity_association.platform[key].service_account
+      }
+    ])
+    error_message = "A role of the platform must be for one service account of one namespace."
+  }
+  assert {
+    condition     = alltrue([for it in aws_iam_role.platform : jsondecode(it.assume_role_policy).Statement[0].Condition.ArnEquals["aws:RequestTag/eks-cluster-arn"] == var.cluster_arn])
+    error_message = "A role of the platform must be for one cluster."
+  }
+
+  # External Secrets reads this environment's secrets.
+  assert {
+    condition = jsondecode(aws_iam_role_policy.platform["external_secrets"].policy).Statement[0] == {
+      Sid      = "Secrets"
+      Effect   = "Allow"
+      Action   = ["secretsmanager:GetSecretValue", "secretsmanager:DescribeSecret"]
+      Resource = "arn:aws:secretsmanager:eu-central-1:111122223333:secret:taskhub-test/*"
+    }
+    error_message = "External Secrets reads this environment's secrets, and changes none."
+  }
+  assert {
+    condition = jsondecode(aws_iam_role_policy.platform["external_secrets"].policy).Statement[1] == {
+      Sid       = "Key"
+      Effect    = "Allow"
+      Action    = ["kms:Decrypt"]
+      Resource  = var.secrets_kms_key_arn
+      Condition = { StringEquals = { "kms:ViaService" = "secretsmanager.eu-central-1.amazonaws.com" } }
+    }
+    error_message = "External Secrets decrypts with the secrets' key, through Secrets Manager only."
+  }
+  assert {
+    condition     = length(jsondecode(aws_iam_role_policy.platform["external_secrets"].policy).Statement) == 2
+    error_message = "External Secrets may do something else."
+  }
+
+  # KEDA measures.
+  assert {
+    condition = jsondecode(aws_iam_role_policy.platform["keda"].policy).Statement[0] == {
+      Sid      = "Queues"
+      Effect   = "Allow"
+      Action   = ["sqs:GetQueueUrl", "sqs:GetQueueAttributes"]
+      Resource = [var.queue_arn, var.dlq_arn]
+    }
+    error_message = "KEDA looks at TaskHub's queues, and reads no message."
+  }
+  assert {
+    condition = jsondecode(aws_iam_role_policy.platform["keda"].policy).Statement[1] == {
+      Sid      = "Metrics"
+      Effect   = "Allow"
+      Action   = ["cloudwatch:GetMetricData"]
+      Resource = "*"
+    }
+    error_message = "KEDA reads metrics, and writes none."
+  }
+  assert {
+    condition     = length(jsondecode(aws_iam_role_policy.platform["keda"].policy).Statement) == 2
+    error_message = "KEDA may do something else."
+  }
+
+  # Alertmanager tells that it lives.
+  assert {
+    condition = jsondecode(aws_iam_role_policy.platform["alertmanager"].policy).Statement[0] == {
+      Sid      = "Heartbeat"
+      Effect   = "Allow"
+      Action   = ["sns:Publish"]
+      Resource = var.heartbeat_topic_arn
+    }
+    error_message = "Alertmanager publishes to the topic of the dead-man's switch, and to no other."
+  }
+  assert {
+    condition = jsondecode(aws_iam_role_policy.platform["alertmanager"].policy).Statement[1] == {
+      Sid       = "Key"
+      Effect    = "Allow"
+      Action    = ["kms:Decrypt", "kms:GenerateDataKey"]
+      Resource  = var.heartbeat_kms_key_arn
+      Condition = { StringEquals = { "kms:ViaService" = "sns.eu-central-1.amazonaws.com" } }
+    }
+    error_message = "Alertmanager uses the topic's key through SNS only."
+  }
+  assert {
+    condition     = length(jsondecode(aws_iam_role_policy.platform["alertmanager"].policy).Statement) == 2
+    error_message = "Alertmanager may do something else."
+  }
+
+  # The load balancer's controller changes what is this environment's, and no more.
+  assert {
+    condition     = !anytrue([for it in aws_iam_role_policy.platform : anytrue([for s in jsondecode(it.policy).Statement : anytrue([for action in s.Action : strcontains(action, "*")])])])
+    error_message = "An action has a wildcard."
+  }
+  assert {
+    condition = alltrue([
+      for s in jsondecode(aws_iam_role_policy.platform["load_balancer"].policy).Statement :
+      jsonencode(s.Resource) != jsonencode("*") || alltrue([for action in s.Action : can(regex("^[a-z0-9-]+:(Describe|Get)[A-Za-z0-9]+$", action))])
+    ])
+    error_message = "On everything the controller may only look."
+  }
+  assert {
+    condition = {
+      for s in jsondecode(aws_iam_role_policy.platform["load_balancer"].policy).Statement : s.Sid => flatten([s.Resource]) if jsonencode(s.Resource) != jsonencode("*")
+      } == {
+      ServiceLinkedRole = ["arn:aws:iam::111122223333:role/aws-service-role/elasticloadbalancing.amazonaws.com/*"]
+      GroupInVpc        = ["arn:aws:ec2:eu-central-1:111122223333:vpc/vpc-0123456789abcdef0"]
+      MakeGroup         = ["arn:aws:ec2:eu-central-1:111122223333:security-group/*"]
+      TagNewGroup       = ["arn:aws:ec2:eu-central-1:111122223333:security-group/*"]
+      TagOwnGroup       = ["arn:aws:ec2:eu-central-1:111122223333:security-group/*"]
+      OwnGroup          = ["arn:aws:ec2:eu-central-1:111122223333:security-group/*"]
+      WayToPods         = ["arn:aws:ec2:eu-central-1:111122223333:security-group/sg-0123456789abcdef0"]
+      Balancer          = ["arn:aws:elasticloadbalancing:eu-central-1:111122223333:loadbalancer/app/taskhub-test/*"]
+      Listeners = [
+        "arn:aws:elasticloadbalancing:eu-central-1:111122223333:listener/app/taskhub-test/*",
+        "arn:aws:elasticloadbalancing:eu-central-1:111122223333:listener-rule/app/taskhub-test/*",
+      ]
+      MakeTargetGroups = ["arn:aws:elasticloadbalancing:eu-central-1:111122223333:targetgroup/k8s-taskhub-*"]
+      TargetGroups     = ["arn:aws:elasticloadbalancing:eu-central-1:111122223333:targetgroup/k8s-taskhub-*"]
+    }
+    error_message = "The controller may change only this environment's load balancer, its target groups, and security groups in this VPC."
+  }
+  assert {
+    condition = {
+      for s in jsondecode(aws_iam_role_policy.platform["load_balancer"].policy).Statement : s.Sid => s.Condition.StringEquals if can(s.Condition)
+      } == {
+      ServiceLinkedRole = { "iam:AWSServiceName" = "elasticloadbalancing.amazonaws.com" }
+      MakeGroup         = { "aws:RequestTag/elbv2.k8s.aws/cluster" = "taskhub-test" }
+      TagNewGroup       = { "aws:RequestTag/elbv2.k8s.aws/cluster" = "taskhub-test", "ec2:CreateAction" = "CreateSecurityGroup" }
+      TagOwnGroup       = { "aws:ResourceTag/elbv2.k8s.aws/cluster" = "taskhub-test" }
+      OwnGroup          = { "aws:ResourceTag/elbv2.k8s.aws/cluster" = "taskhub-test" }
+      MakeTargetGroups  = { "aws:RequestTag/elbv2.k8s.aws/cluster" = "taskhub-test" }
+      TargetGroups      = { "aws:ResourceTag/elbv2.k8s.aws/cluster" = "taskhub-test" }
+    }
+    error_message = "What the controller makes must bear this cluster's tag, and what it changes must have it already."
+  }
+  assert {
+    condition = [
+      for s in jsondecode(aws_iam_role_policy.platform["load_balancer"].policy).Statement : s.Condition.Null["aws:RequestTag/elbv2.k8s.aws/cluster"] if s.Sid == "TagOwnGroup"
+    ] == ["true"]
+    error_message = "The controller must not give a security group to another cluster."
+  }
+  assert {
+    condition = toset(flatten([for s in jsondecode(aws_iam_role_policy.platform["load_balancer"].policy).Statement : s.Action if jsonencode(s.Resource) != jsonencode("*") && !startswith(s.Sid, "Listeners") && !strcontains(s.Sid, "Balancer") && !strcontains(s.Sid, "TargetGroups")])) == toset([
+      "iam:CreateServiceLinkedRole", "ec2:CreateSecurityGroup", "ec2:CreateTags", "ec2:DeleteTags", "ec2:DeleteSecurityGroup",
+      "ec2:AuthorizeSecurityGroupIngress", "ec2:RevokeSecurityGroupIngress",
+    ])
+    error_message = "The controller makes security groups and ways in, and nothing else in the network."
+  }
+  assert {
+    condition     = length(aws_iam_role_policy.platform["load_balancer"].policy) <= 10240
+    error_message = "IAM refuses a role's own policies with more than 10,240 characters."
+  }
+}
+
 run "wider_rights_are_refused" {
   command = plan
 
@@ -117,6 +316,12 @@ run "wider_rights_are_refused" {
     queue_arn         = "arn:aws:sqs:eu-central-1:111122223333:*"
     dlq_arn           = "*"
     queue_kms_key_arn = "arn:aws:kms:eu-central-1:111122223333:key/*"
+
+    secrets_kms_key_arn   = "arn:aws:kms:eu-central-1:111122223333:key/*"
+    heartbeat_topic_arn   = "arn:aws:sns:eu-central-1:111122223333:*"
+    heartbeat_kms_key_arn = "arn:aws:kms:eu-central-1:111122223333:alias/taskhub"
+    vpc_id                = "*"
+    pod_security_group_id = "sg-*"
   }
 
   expect_failures = [
@@ -125,5 +330,10 @@ run "wider_rights_are_refused" {
     var.queue_arn,
     var.dlq_arn,
     var.queue_kms_key_arn,
+    var.secrets_kms_key_arn,
+    var.heartbeat_topic_arn,
+    var.heartbeat_kms_key_arn,
+    var.vpc_id,
+    var.pod_security_group_id,
   ]
 }

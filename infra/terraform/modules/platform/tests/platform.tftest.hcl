@@ -32,7 +32,31 @@ mock_provider "aws" {
     defaults = {
       arn                   = "arn:aws:eks:eu-central-1:111122223333:cluster/taskhub-test"
       certificate_authority = [{ data = "bW9jaw==" }]
+      vpc_config            = { cluster_security_group_id = "sg-0123456789abcdef0" }
     }
+  }
+  mock_resource "aws_vpc" {
+    defaults = { id = "vpc-0123456789abcdef0" }
+  }
+  mock_resource "aws_sns_topic" {
+    defaults = { arn = "arn:aws:sns:eu-central-1:111122223333:taskhub-heartbeat" }
+  }
+  mock_resource "aws_ecr_repository" {
+    defaults = { arn = "arn:aws:ecr:eu-central-1:111122223333:repository/mock" }
+  }
+  mock_resource "aws_acm_certificate" {
+    defaults = {
+      arn = "arn:aws:acm:eu-central-1:111122223333:certificate/00000000-0000-4000-8000-000000000001"
+      domain_validation_options = [{
+        domain_name           = "taskhub.example.com"
+        resource_record_name  = "_mock.taskhub.example.com."
+        resource_record_type  = "CNAME"
+        resource_record_value = "_mock.acm-validations.aws."
+      }]
+    }
+  }
+  mock_resource "aws_iam_openid_connect_provider" {
+    defaults = { arn = "arn:aws:iam::111122223333:oidc-provider/token.actions.githubusercontent.com" }
   }
   mock_resource "aws_secretsmanager_secret" {
     defaults = { arn = "arn:aws:secretsmanager:eu-central-1:111122223333:secret:mock-AbCdEf" }
@@ -54,6 +78,8 @@ variables {
     broker_node     = "cache.m7g.large"
     cache_node      = "cache.t4g.medium"
   }
+  dns      = { host = "taskhub.example.com", zone = "example.com" }
+  releases = { repository = "example/taskhub" }
 }
 
 run "the_parts_fit_together" {
@@ -92,6 +118,40 @@ run "the_parts_fit_together" {
   assert {
     condition     = toset([for values in output.chart_values : values.serviceAccount.name]) == toset(keys(module.identity.role_arns))
     error_message = "Each service account that the charts make must have its role."
+  }
+  assert {
+    condition     = output.chart_values.api.ingress.annotations["alb.ingress.kubernetes.io/certificate-arn"] == module.dns.certificate_arn
+    error_message = "The load balancer must be given the certificate that was made."
+  }
+  assert {
+    condition     = output.chart_values.api.ingress.annotations["alb.ingress.kubernetes.io/load-balancer-name"] == "taskhub-test"
+    error_message = "The load balancer must bear the only name that its controller may use."
+  }
+  assert {
+    condition     = output.heartbeat_topic_arn == module.observability.heartbeat_topic_arn && output.log_group == "/taskhub/taskhub-test/applications"
+    error_message = "Where heartbeats and logs go must come out."
+  }
+  assert {
+    condition     = output.release_role_arn == module.github_oidc[0].role_arn
+    error_message = "The role of releases must come out."
+  }
+}
+
+run "the_host_leads_to_the_load_balancer_of_the_ingress" {
+  command = plan
+
+  variables {
+    dns      = { host = "taskhub.example.com", zone = "example.com", leads_to_load_balancer = true }
+    releases = null
+  }
+
+  assert {
+    condition     = module.dns.load_balancer == "taskhub-test"
+    error_message = "The host must lead to the load balancer that the Ingress names."
+  }
+  assert {
+    condition     = output.release_role_arn == null
+    error_message = "Nobody may push where no repository is named."
   }
 }
 
