@@ -154,6 +154,13 @@ def test_a_release_goes_to_every_environment_that_terraform_makes() -> None:
     assert sorted(release_job("publish")["strategy"]["matrix"]["environment"]) == made
 
 
+def test_what_publishes_is_who_the_role_trusts() -> None:
+    """GitHub's token names the tag as its subject only in a job without an environment."""
+    assert "environment" not in release_job("publish")
+    triggers: dict[Any, Any] = load(ROOT / ".github/workflows/release.yaml")
+    assert triggers[True] == {"push": {"tags": ["v*"]}}
+
+
 def test_nothing_is_published_that_was_not_tested_scanned_and_signed_by_digest() -> None:
     assert set(release_job("publish")["needs"]) == {"version", "test", "image", "chart"}
     assert release_job("test")["uses"] == "./.github/workflows/ci.yaml"
