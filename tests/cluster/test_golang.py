@@ -1,6 +1,7 @@
 """A program's key follows from its recipe, and a module of ours repeats the replacements that `go install` refuses."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from tests.e2e.cluster import golang, tools
@@ -35,6 +36,31 @@ def test_another_recipe_is_another_artefact() -> None:
         replace(program, tags="x"),
     ]
     assert len({each.artefact.key for each in (program, *others)}) == 4
+
+
+def test_programs_that_are_built_together_are_others_when_one_of_them_has_another_version(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    before = {one.name: one.artefact.key for one in golang.PROGRAMS}
+    newer = tuple(replace(one, version="v9.9.9") if one.name == "metrics-server" else one for one in golang.PROGRAMS)
+    monkeypatch.setattr(golang, "PROGRAMS", newer)
+    changed = {one.name for one in newer if one.artefact.key != before[one.name]}
+    assert changed == {one.name for one in golang.together()}
+    assert {"hk", "traefik", "coredns"} <= changed
+
+
+def test_folders_of_kubernetes_own_repository_become_the_modules_that_are_published() -> None:
+    go_mod = "replace (\n\tk8s.io/api => ./staging/src/k8s.io/api\n\texample.org/a => ./b\n)\n"
+    assert golang.published(go_mod, "v1.36.3") == ["k8s.io/api => k8s.io/api v0.36.3"]
+
+
+def test_a_patch_that_no_longer_fits_is_named(tmp_path: Path) -> None:
+    source = tmp_path / "source"
+    source.mkdir()
+    (source / "main.go").write_text("package main\n")
+    program = replace(golang.program("traefik"), patches=(("main.go", "func gone()", ""),))
+    with pytest.raises(ClusterError, match=r"traefik .*main\.go has changed"):
+        golang.write_patched(program, source, tmp_path / "copy")
 
 
 def test_the_same_recipe_is_the_same_artefact() -> None:

@@ -47,6 +47,7 @@ class Kube:
         self.apps = client.AppsV1Api(self.api)
         self.network = client.NetworkingV1Api(self.api)
         self.scaling = client.AutoscalingV2Api(self.api)
+        self.custom = client.CustomObjectsApi(self.api)
 
     # Pods
 

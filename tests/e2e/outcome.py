@@ -47,6 +47,8 @@ class Outcome:
     rates: tuple[Rate, ...]
     notes: tuple[str, ...]
     failures: tuple[str, ...]
+    alerts: tuple[str, ...] | None = None
+    """What fired, and when since the fault began. None: nothing watched."""
 
     @property
     def passed(self) -> bool:

@@ -31,8 +31,9 @@ def markdown(outcomes: Sequence[Outcome]) -> str:
     """Return the table, and below it each failure as a sentence."""
     head = (
         "| case | what is broken | budget | measured | counted from | requests | failed | unknown | lost | duplicated |"
+        " alerts |"
     )
-    rule = "|---|---|--:|--:|---|--:|--:|--:|--:|--:|"
+    rule = "|---|---|--:|--:|---|--:|--:|--:|--:|--:|---|"
     failures = [f"- **{outcome.case}**: {failure}" for outcome in outcomes for failure in outcome.failures]
     parts = [head, rule, *(_row(outcome) for outcome in outcomes)]
     if failures:
@@ -52,5 +53,6 @@ def _row(outcome: Outcome) -> str:
         f"{outcome.unknown:,}",
         f"{outcome.lost:,}",
         f"{outcome.duplicated:,}",
+        "not watched" if outcome.alerts is None else ", ".join(outcome.alerts) or "none",
     )
     return f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |"

@@ -13,6 +13,7 @@ from kubernetes.client import ApiException
 from taskhub_local.errors import LocalError
 from taskhub_local.faults.runner import run_case
 from tests.e2e import outcome
+from tests.e2e.alerting import with_alerts
 from tests.e2e.case import ClusterCase
 from tests.e2e.cases import CASES
 from tests.e2e.conftest import Cluster
@@ -58,4 +59,5 @@ async def _run(case: ClusterCase, cluster: Cluster, seed: int) -> outcome.Outcom
     client, stage = cluster.seen.client, cluster.seen.stage
     assert client is not None
     assert stage is not None
-    return outcome.outcome_of(report, client.calls, stage.began_at, time.monotonic() - began)
+    came_to = outcome.outcome_of(report, client.calls, stage.began_at, time.monotonic() - began)
+    return await asyncio.to_thread(with_alerts, came_to, stage.began_at or time.time())

@@ -4,6 +4,7 @@ import hashlib
 import json
 import re
 import shutil
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -21,9 +22,8 @@ class Way(StrEnum):
 
     INSTALL = "go install"  # its module is complete in itself
     WRAPPED = "wrapped"  # its go.mod has `replace` lines, which `go install` refuses: a module of ours repeats them
-    PATCHED = "patched"  # its source with a line of ours (see `patches`)
+    TOGETHER = "together"  # with Kubernetes' versions of what both need, which Go then compiles once for all of them
     OWN = "own"  # a program of ours, under sources/
-    KUBERNETES = "kubernetes"  # all Kubernetes programs as one binary
 
 
 @dataclass(frozen=True)
@@ -39,13 +39,16 @@ class GoProgram:
     tags: str = ""
     seconds: float = 60
     patches: tuple[tuple[str, str, str], ...] = ()  # file, text there, text instead
+    raised: tuple[str, ...] = ()  # "module version": what it needs newer than it says, beside what others have raised
 
     @property
     def artefact(self) -> Artefact:
         """The built program in the cache: another recipe for the same version is another artefact."""
         recipe = [self.import_path, self.way, self.ldflags, self.tags, str(self.patches)]
-        if self.way in (Way.OWN, Way.KUBERNETES):
-            recipe += [path.read_text() for path in sorted((HERE / "sources" / self.name).iterdir())]
+        if self.way is Way.TOGETHER:
+            recipe += [f"{one.module} {one.version} {one.raised}" for one in together()]
+        if self.own_source.is_dir():
+            recipe += [path.read_text() for path in sorted(self.own_source.iterdir())]
         digest = hashlib.sha256("\0".join(recipe).encode()).hexdigest()[:6]
         return Artefact(self.name, f"{self.version}-{digest}", Kind.PROGRAM)
 
@@ -53,6 +56,11 @@ class GoProgram:
     def import_path(self) -> str:
         """The package to build."""
         return f"{self.module}/{self.package}" if self.package else self.module
+
+    @property
+    def own_source(self) -> Path:
+        """The folder of the package, where it is ours."""
+        return HERE / "sources" / self.name
 
 
 # nftables' own queue statement is a module that lean kernels lack; iptables' NFQUEUE target, which nftables can call,
@@ -70,6 +78,32 @@ _QUEUE_BY_TARGET = (
         '"github.com/google/nftables/expr"',
         '"github.com/google/nftables/expr"\n\t"github.com/google/nftables/xt"',
     ),
+)
+# Let's Encrypt through 150 DNS services, and plug-ins in interpreted Go: two thirds of the time that Traefik takes to
+# compile, for what a cluster with certificates of its own never asks for.
+_NO_ACME_BY_DNS = (
+    ("pkg/provider/acme/provider.go", '\t"github.com/go-acme/lego/v4/providers/dns"\n', ""),
+    (
+        "pkg/provider/acme/provider.go",
+        "provider, err = dns.NewDNSChallengeProviderByName(p.DNSChallenge.Provider)",
+        'err = errors.New("this Traefik was built without DNS challenges")',
+    ),
+)
+_NO_PLUGINS = tuple(
+    ("pkg/plugins/middlewareyaegi.go", old, new)
+    for old, new in (
+        ('\t"github.com/traefik/yaegi/stdlib"\n', ""),
+        ('\t"github.com/traefik/yaegi/stdlib/syscall"\n', ""),
+        ('\t"github.com/traefik/yaegi/stdlib/unsafe"\n', ""),
+        ("err := i.Use(stdlib.Symbols)", 'err := errors.New("this Traefik was built without plug-ins")'),
+        ("err := i.Use(unsafe.Symbols)", "err := error(nil)"),
+        ("err = i.Use(syscall.Symbols)", "err = nil"),
+    )
+)
+# What CoreDNS asks of clouds and of other stores of names, and its tracing; a cluster's names come from Kubernetes.
+_ONLY_KUBERNETES = tuple(
+    ("core/plugin/zplugin.go", f'\t_ "github.com/coredns/coredns/plugin/{plugin}"\n', "")
+    for plugin in ("azure", "clouddns", "dnstap", "etcd", "geoip", "nomad", "route53", "trace")
 )
 _CONTAINERD_TAGS = "no_btrfs no_devmapper no_zfs no_aufs"
 
@@ -98,6 +132,14 @@ def _helm_flags() -> str:
     return f"-X helm.sh/helm/v3/internal/version.version={versions.HELM} {kubernetes}"
 
 
+def _kubernetes_flags() -> str:
+    version = versions.KUBERNETES
+    package = "k8s.io/component-base/version"
+    major, minor, _ = version.removeprefix("v").split(".")
+    values = {"gitVersion": version, "gitMajor": major, "gitMinor": minor, "gitTreeState": "clean"}
+    return " ".join(f"-X {package}.{name}={value}" for name, value in values.items())
+
+
 # In the order in which they are wanted: the tools of the tests first, then what the node image needs.
 PROGRAMS = (
     GoProgram(
@@ -113,24 +155,33 @@ PROGRAMS = (
         ldflags=f"-X main.version={versions.HELM_DOCS}", seconds=60,
     ),
     GoProgram("kind", versions.KIND, "sigs.k8s.io/kind", seconds=20),
-    GoProgram("hk", versions.KUBERNETES, "k8s.io/kubernetes", way=Way.KUBERNETES, seconds=420),
+    GoProgram(
+        "hk", versions.KUBERNETES, "k8s.io/kubernetes", way=Way.TOGETHER, ldflags=_kubernetes_flags(), seconds=420
+    ),
     _containerd("containerd", 120),
     _containerd("containerd-shim-runc-v2", 20),
     _containerd("ctr", 30),
     GoProgram("etcd", versions.ETCD, "go.etcd.io/etcd/server/v3", way=Way.WRAPPED, seconds=60),
-    GoProgram("coredns", versions.COREDNS, "github.com/coredns/coredns", seconds=150),
+    GoProgram(
+        "coredns", versions.COREDNS, "github.com/coredns/coredns", way=Way.TOGETHER, seconds=60,
+        patches=_ONLY_KUBERNETES,
+    ),
     GoProgram("crictl", versions.CRICTL, "sigs.k8s.io/cri-tools", "cmd/crictl", seconds=40),
     GoProgram(
         "local-path-provisioner", versions.LOCAL_PATH_PROVISIONER, "github.com/rancher/local-path-provisioner",
-        seconds=40,
+        way=Way.TOGETHER, seconds=10,
     ),
-    GoProgram("traefik", versions.TRAEFIK, "github.com/traefik/traefik/v3", "cmd/traefik", Way.WRAPPED, seconds=300),
     GoProgram(
-        "metrics-server", versions.METRICS_SERVER, "sigs.k8s.io/metrics-server", "cmd/metrics-server", seconds=60
+        "traefik", versions.TRAEFIK, "github.com/traefik/traefik/v3", "cmd/traefik", Way.TOGETHER, seconds=120,
+        patches=(*_NO_ACME_BY_DNS, *_NO_PLUGINS),
+    ),
+    GoProgram(
+        "metrics-server", versions.METRICS_SERVER, "sigs.k8s.io/metrics-server", "cmd/metrics-server", Way.TOGETHER,
+        seconds=20,
     ),
     GoProgram(
         "kube-network-policies", versions.KUBE_NETWORK_POLICIES, "sigs.k8s.io/kube-network-policies", "cmd",
-        Way.PATCHED, seconds=90, patches=_QUEUE_BY_TARGET,
+        Way.TOGETHER, seconds=20, patches=_QUEUE_BY_TARGET, raised=("github.com/containerd/nri v0.12.0",),
     ),
     _operator("prometheus-operator", "cmd/operator", 150),
     _operator("prometheus-config-reloader", "cmd/prometheus-config-reloader", 40),
@@ -153,6 +204,11 @@ KUBERNETES_NAMES = (
 )
 
 
+def together() -> list[GoProgram]:
+    """The programs that are built with Kubernetes' versions of what they need."""
+    return [one for one in PROGRAMS if one.way is Way.TOGETHER]
+
+
 def program(name: str) -> GoProgram:
     """The program of this name. Raises ClusterError if there is none."""
     for candidate in PROGRAMS:
@@ -169,31 +225,32 @@ def build(wanted: GoProgram) -> Path:
     """
     path = ensure(wanted.artefact, lambda target, scratch: _build(wanted, target, scratch))
     link(wanted.artefact)
-    if wanted.way is Way.KUBERNETES:
+    if wanted.name == "hk":
         link(wanted.artefact, "kubectl")
     return path
 
 
 def _build(wanted: GoProgram, target: Path, scratch: Path) -> None:
-    ldflags, package, folder = wanted.ldflags, wanted.import_path, scratch
     match wanted.way:
         case Way.INSTALL:
             _install(wanted, target, scratch)
             return
         case Way.WRAPPED:
-            _write_wrapper(wanted, scratch)
-            _go(wanted, scratch, "get", f"{package}@{wanted.version}")
-        case Way.PATCHED:
-            folder = _write_patched(wanted, scratch)
-            package = f"./{wanted.package}"
-        case Way.OWN:
-            folder, package = HERE / "sources" / wanted.module, "."
-        case Way.KUBERNETES:
-            _write_kubernetes(wanted, scratch)
+            _write_module([wanted], scratch)
+        case Way.TOGETHER:
+            _write_module(together(), scratch)
+            for one in together():
+                if one.own_source.is_dir():
+                    shutil.copytree(one.own_source, scratch / one.name)
+            # All of them decide the versions, whichever is built: then Go finds what it has compiled for another.
             _go(wanted, scratch, "mod", "tidy")
-            ldflags, package = _kubernetes_version(wanted.version), "./hk"
-    flags = ["-trimpath", "-buildvcs=false", "-ldflags", f"{_LEAN} {ldflags}".strip(), "-tags", wanted.tags]
-    _go(wanted, folder, "build", *flags, "-o", str(target), package)
+        case Way.OWN:
+            shutil.copytree(wanted.own_source, scratch, dirs_exist_ok=True)
+    package = wanted.import_path
+    if wanted.own_source.is_dir():
+        package = "." if wanted.way is Way.OWN else f"./{wanted.name}"
+    flags = ["-trimpath", "-buildvcs=false", "-ldflags", f"{_LEAN} {wanted.ldflags}".strip(), "-tags", wanted.tags]
+    _go(wanted, scratch, "build", *flags, "-o", str(target), package)
 
 
 def _install(wanted: GoProgram, target: Path, scratch: Path) -> None:
@@ -203,12 +260,22 @@ def _install(wanted: GoProgram, target: Path, scratch: Path) -> None:
     built.rename(target)
 
 
-def _write_wrapper(wanted: GoProgram, scratch: Path) -> None:
-    """A module that requires the program's and repeats those of its `replace` lines that name other modules."""
-    source = _source(wanted, scratch)
-    text = (source / "go.mod").read_text()
-    lines = [f"module local/{wanted.name}", f"go {_go_version(text)}", f"require {wanted.module} {wanted.version}"]
-    lines += [f"replace {line}" for line in replacements(text)]
+def _write_module(programs: Sequence[GoProgram], scratch: Path) -> None:
+    """A module that requires those of the programs, and repeats what a module that is required cannot say itself."""
+    requires, replaces, tools, versions_of_go = [], [], [], []
+    for one in programs:
+        source = _source(one, scratch)
+        text = (source / "go.mod").read_text()
+        versions_of_go.append(_go_version(text))
+        requires += [f"require {needed}" for needed in (f"{one.module} {one.version}", *one.raised)]
+        replaces += [f"replace {line}" for line in [*replacements(text), *published(text, one.version)]]
+        if not one.own_source.is_dir():
+            tools.append(f"tool {one.import_path}")
+        if one.patches:
+            write_patched(one, source, scratch / f"patched-{one.name}")
+            replaces.append(f"replace {one.module} => ./patched-{one.name}")
+    newest = max(versions_of_go, key=lambda version: [int(part) for part in version.split(".")])
+    lines = ["module local/programs", f"go {newest}", *requires, *replaces, *tools]
     (scratch / "go.mod").write_text("\n".join(lines) + "\n")
 
 
@@ -221,24 +288,15 @@ def replacements(go_mod: str) -> list[str]:
     return [line for line in lines if "=>" in line and not line.split("=>")[1].strip().startswith(".")]
 
 
-def _write_kubernetes(wanted: GoProgram, scratch: Path) -> None:
+def published(go_mod: str, version: str) -> list[str]:
     """Kubernetes' go.mod points at folders of its own repository; each is also published as k8s.io/X v0.N.M."""
-    source = _source(wanted, scratch)
-    text = (source / "go.mod").read_text()
-    published = wanted.version.replace("v1.", "v0.", 1)
-    staging = re.findall(r"^\s*(k8s\.io/[a-z-]+) => \./staging/", text, re.MULTILINE)
-    lines = ["module local/hk", f"go {_go_version(text)}", f"godebug default=go{_go_minor(text)}"]
-    lines += [f"require {wanted.module} {wanted.version}"]
-    lines += [f"replace {module} => {module} {published}" for module in staging]
-    (scratch / "hk").mkdir()
-    shutil.copy(HERE / "sources" / "hk" / "main.go", scratch / "hk" / "main.go")
-    (scratch / "go.mod").write_text("\n".join(lines) + "\n")
+    staging = re.findall(r"^\s*(k8s\.io/[a-z-]+) => \./staging/", go_mod, re.MULTILINE)
+    return [f"{module} => {module} {version.replace('v1.', 'v0.', 1)}" for module in staging]
 
 
-def _write_patched(wanted: GoProgram, scratch: Path) -> Path:
+def write_patched(wanted: GoProgram, source: Path, folder: Path) -> None:
     """A copy of the module's source with our lines in it. Raises ClusterError if a line to replace is not there."""
-    folder = scratch / "source"
-    shutil.copytree(_source(wanted, scratch), folder)
+    shutil.copytree(source, folder)
     for path in [folder, *folder.rglob("*")]:  # Go's module cache is read-only
         path.chmod(path.stat().st_mode | 0o200)
     for file, old, new in wanted.patches:
@@ -246,23 +304,11 @@ def _write_patched(wanted: GoProgram, scratch: Path) -> Path:
         if old not in text:
             raise ClusterError(f"{wanted.name} {wanted.version}: {file} has changed, the patch no longer fits")
         (folder / file).write_text(text.replace(old, new))
-    return folder
-
-
-def _kubernetes_version(version: str) -> str:
-    package = "k8s.io/component-base/version"
-    major, minor, _ = version.removeprefix("v").split(".")
-    values = {"gitVersion": version, "gitMajor": major, "gitMinor": minor, "gitTreeState": "clean"}
-    return " ".join(f"-X {package}.{name}={value}" for name, value in values.items())
 
 
 def _go_version(go_mod: str) -> str:
     found = re.search(r"^go (\S+)$", go_mod, re.MULTILINE)
     return found.group(1) if found else "1.26"
-
-
-def _go_minor(go_mod: str) -> str:
-    return ".".join(_go_version(go_mod).split(".")[:2])
 
 
 def _source(wanted: GoProgram, scratch: Path) -> Path:

@@ -1,0 +1,28 @@
+"""The alerts of a case, where something watches the cluster: what fired, and whether failure-modes.yaml allows it."""
+
+import time
+from dataclasses import replace
+
+from tools.matrix.expect import expectation
+from tools.matrix.model import load
+
+from tests.e2e import watch
+from tests.e2e.outcome import Outcome
+
+
+def with_alerts(outcome: Outcome, began_at: float) -> Outcome:
+    """Return the outcome with its alerts; a false one is a failure. Raises httpx.HTTPError if Prometheus is away.
+
+    Most cases are over before a rule has waited long enough. That the right alert comes is what `make alarms` proves.
+    """
+    if not watch.is_there():
+        return outcome
+    expected = expectation(load(), outcome.case)
+    fired = watch.fired(began_at, time.time())
+    false = [
+        f"{one.alert} fired {one.first:.0f} s after the fault; failure-modes.yaml does not allow it"
+        for one in fired
+        if one.alert not in expected.allowed
+    ]
+    spans = tuple(f"{one.alert} {one.first:.0f} to {one.last:.0f} s" for one in fired)
+    return replace(outcome, alerts=spans, failures=(*outcome.failures, *false))
