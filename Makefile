@@ -75,6 +75,11 @@ e2e: setup-e2e ## Break a real cluster's parts under load; CASE=redis_wipe runs 
 	@$(if $(E2E_KUBECONFIG),,$(BIN)/python -m tests.e2e.cluster up)
 	@$(BIN)/python -m pytest tests/e2e -s $(if $(E2E_KUBECONFIG),--kubeconfig $(E2E_KUBECONFIG)) $(if $(CASE),--case $(CASE)) $(ARGS)
 
+.PHONY: alarms
+alarms: setup-e2e ## Take away a watched cluster's parts until somebody is paged; ARGS="-k redis" runs some
+	@$(BIN)/python -m tests.e2e.cluster up --monitoring
+	@$(BIN)/python -m pytest tests/alarms -s $(ARGS)
+
 .PHONY: promote
 promote: setup ## Give one environment the version of another, and show what that changes; FROM=staging TO=prod
 	@$(BIN)/python -m tools.promote "$(FROM)" "$(TO)"

@@ -9,7 +9,7 @@ import pytest
 import yaml
 from pydantic import ValidationError
 from tools.matrix.check import planned, problems
-from tools.matrix.expect import expectation
+from tools.matrix.expect import expectation, expectation_of_row
 from tools.matrix.model import FILE, ROOT, Matrix, load
 from tools.matrix.page import render
 from tools.matrix.world import World, look
@@ -199,6 +199,16 @@ def test_the_alerts_of_a_case_are_told_from_its_rows() -> None:
     assert upgrade.allowed == set(matrix.may_always_fire)
 
 
+def test_the_alerts_of_a_row_are_its_own() -> None:
+    matrix = load()
+    gone = expectation_of_row(matrix, "dispatcher-killed")
+    assert gone.right == {"DispatcherDown"}
+    assert {"OutboxOld", "DispatchersPartlyDown", "ApiAvailabilityBurnsFast"} <= gone.allowed
+    assert "RedisDown" not in gone.allowed
+
+
 def test_a_case_without_a_row_has_no_expectation() -> None:
     with pytest.raises(LookupError, match="moon_falls"):
         expectation(load(), "moon_falls")
+    with pytest.raises(LookupError, match="moon-falls"):
+        expectation_of_row(load(), "moon-falls")

@@ -1,0 +1,62 @@
+"""One thing is gone: its page comes in time, with a runbook, nothing else fires, and it is taken back afterwards."""
+
+import asyncio
+import time
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+from tools.matrix.expect import expectation_of_row
+from tools.matrix.model import load
+
+from tests.alarms.conftest import Told, Watched
+from tests.alarms.drills import DRILLS, Drill, without
+from tests.e2e import watch
+from tests.e2e.ready import until_well
+
+_TIMEOUT_SECONDS = 1_800
+_QUIET_SECONDS = 900.0
+"""The longest window of a rule is 15 minutes: what an earlier drill left may fire for so long."""
+_RESOLVED_SECONDS = 420.0
+_RUNBOOKS = Path(__file__).parents[2] / "observability" / "runbooks"
+
+
+@pytest.mark.timeout(_TIMEOUT_SECONDS)
+@pytest.mark.parametrize("drill", DRILLS, ids=lambda drill: drill.name)
+def test_the_right_page_comes_alone_and_is_taken_back(drill: Drill, watched: Watched) -> None:
+    expected = expectation_of_row(load(), drill.row)
+    asyncio.run(until_well(watched.kube, watched.setting))
+    watch.until_quiet(seconds=_QUIET_SECONDS)
+    watched.setting.say(f"{drill.name}: gone")
+    began = time.time()
+
+    def right(*, resolved: bool, since: float) -> watch.Notice | None:
+        found = watch.notices("pages", since)
+        return next((one for one in found if one.alert in expected.right and one.resolved is resolved), None)
+
+    with without(drill, watched.kube):
+        page = watch.until(
+            lambda: right(resolved=False, since=began),
+            seconds=drill.within_seconds + 60,
+            what=f"one of {', '.join(sorted(expected.right))} is paged",
+        )
+        watched.setting.say(f"{drill.name}: {page.alert} after {page.received_at - began:.0f} s")
+    healed = time.time()
+    asyncio.run(until_well(watched.kube, watched.setting))
+    over = watch.until(
+        lambda: right(resolved=True, since=healed), seconds=_RESOLVED_SECONDS, what=f"{page.alert} is taken back"
+    )
+    watched.setting.say(f"{drill.name}: taken back after {over.received_at - healed:.0f} s")
+    beside = {one.alert for one in watch.fired(began, time.time())} - {page.alert}
+    told = Told(
+        drill.name,
+        page.alert,
+        page.received_at - began,
+        drill.within_seconds,
+        over.received_at - healed,
+        tuple(sorted(beside)),
+    )
+    told.save()
+    assert (_RUNBOOKS / Path(urlsplit(page.runbook_url).path).name).is_file(), f"no runbook: {page.runbook_url}"
+    assert beside <= expected.allowed, f"false alerts: {', '.join(sorted(beside - expected.allowed))}"
+    assert told.paged_after <= drill.within_seconds
