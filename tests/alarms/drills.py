@@ -1,7 +1,7 @@
 """The drills: what is taken away for as long as it takes to be paged, and which row of failure-modes.yaml that is."""
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 
 from tests.e2e.kube import APPS, INGRESS, Kube
@@ -17,10 +17,11 @@ class Drill:
     within_seconds: float
     """From the break to the page: the rule's `for`, two scrapes and judgements of 15 s, and the 30 s that Alertmanager
     waits for a cause, with room for a slow machine."""
-    without: Callable[[Kube], Iterator[None]]
+    without: Callable[[Kube], AbstractContextManager[None]]
 
 
-def _deployment(name: str, namespace: str = APPS) -> Callable[[Kube], Iterator[None]]:
+def _deployment(name: str, namespace: str = APPS) -> Callable[[Kube], AbstractContextManager[None]]:
+    @contextmanager
     def gone(kube: Kube) -> Iterator[None]:
         replicas = kube.deployment(name, namespace).spec.replicas
         kube.scale(name, 0, namespace)
@@ -32,7 +33,8 @@ def _deployment(name: str, namespace: str = APPS) -> Callable[[Kube], Iterator[N
     return gone
 
 
-def _stateful_set(name: str) -> Callable[[Kube], Iterator[None]]:
+def _stateful_set(name: str) -> Callable[[Kube], AbstractContextManager[None]]:
+    @contextmanager
     def gone(kube: Kube) -> Iterator[None]:
         kube.scale_stateful_set(name, 0)
         try:
@@ -54,12 +56,6 @@ DRILLS = (
     Drill("elasticsearch", "elasticsearch-down", 240, _stateful_set("elasticsearch")),
     Drill("ingress", "ingress-lost", 180, _deployment("traefik", INGRESS)),
 )
-
-
-@contextmanager
-def without(drill: Drill, kube: Kube) -> Iterator[None]:
-    """Take the thing away inside the block. Raises LocalError."""
-    yield from drill.without(kube)
 
 
 @contextmanager

@@ -10,7 +10,7 @@ from tools.matrix.expect import expectation_of_row
 from tools.matrix.model import load
 
 from tests.alarms.conftest import Told, Watched
-from tests.alarms.drills import DRILLS, Drill, without
+from tests.alarms.drills import DRILLS, Drill
 from tests.e2e import watch
 from tests.e2e.ready import until_well
 
@@ -34,7 +34,7 @@ def test_the_right_page_comes_alone_and_is_taken_back(drill: Drill, watched: Wat
         found = watch.notices("pages", since)
         return next((one for one in found if one.alert in expected.right and one.resolved is resolved), None)
 
-    with without(drill, watched.kube):
+    with drill.without(watched.kube):
         page = watch.until(
             lambda: right(resolved=False, since=began),
             seconds=drill.within_seconds + 60,

@@ -6,13 +6,12 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-import httpx
 import pytest
 
 from tests.alarms.conftest import Told, Watched
 from tests.alarms.drills import without_servers
 from tests.e2e import watch
-from tests.e2e.ready import until_well
+from tests.e2e.ready import unanswered, until_well
 
 _ALARM_SECONDS = 150.0
 """The switch alarms after 100 s of silence and hears something every 30 s; the promise is two minutes of silence."""
@@ -41,23 +40,14 @@ def test_the_dead_mans_switch_goes_off_and_no_request_fails(kind: str, watched: 
 
 @contextmanager
 def _asking(watched: Watched) -> Iterator[list[str]]:
-    """Ask the API for its list of job kinds ten times a second inside the block; yields what failed."""
-    front = watched.setting.front
-    assert front is not None
+    """Ask the API ten times a second inside the block; yields what failed."""
     failures: list[str] = []
     over = threading.Event()
 
     def ask() -> None:
-        headers, extensions = {"Host": front.host}, {"sni_hostname": front.host}
-        with httpx.Client(base_url=watched.setting.api_url, verify=front.tls, trust_env=False, timeout=5) as client:
-            while not over.wait(0.1):
-                try:
-                    answer = client.get("/readyz", headers=headers, extensions=extensions)
-                except httpx.HTTPError as error:
-                    failures.append(repr(error))
-                else:
-                    if not answer.is_success:
-                        failures.append(f"{answer.status_code} {answer.text.strip()[:200]}")
+        while not over.wait(0.1):
+            if problem := unanswered(watched.setting):
+                failures.append(problem)
 
     asking = threading.Thread(target=ask, name="asking")
     asking.start()

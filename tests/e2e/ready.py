@@ -41,12 +41,13 @@ def _ailing(kube: Kube, setting: Setting) -> str:
                 return f"{name} lacks replicas"
         if not kube.ready_pods("traefik", INGRESS):
             return "the ingress controller is not ready"
-        return _unanswered(setting)
+        return unanswered(setting)
     except LocalError as error:
         return str(error)
 
 
-def _unanswered(setting: Setting) -> str:
+def unanswered(setting: Setting) -> str:
+    """Return how a request through the ingress fails, or nothing."""
     front = setting.front
     assert front is not None
     headers, extensions = {"Host": front.host}, {"sni_hostname": front.host}

@@ -79,8 +79,8 @@ _QUEUE_BY_TARGET = (
         '"github.com/google/nftables/expr"\n\t"github.com/google/nftables/xt"',
     ),
 )
-# Let's Encrypt through 150 DNS services, and plug-ins in interpreted Go: two thirds of the time that Traefik takes to
-# compile, for what a cluster with certificates of its own never asks for.
+# Let's Encrypt through 150 DNS services, and plug-ins in interpreted Go: much to compile, for what a cluster
+# with certificates of its own never asks for.
 _NO_ACME_BY_DNS = (
     ("pkg/provider/acme/provider.go", '\t"github.com/go-acme/lego/v4/providers/dns"\n', ""),
     (
