@@ -13,7 +13,7 @@ from tests.argocd.world import (
 )
 
 # Kinds of the whole cluster among those that the charts and folders here make.
-_CLUSTER_WIDE = {("", "Namespace")}
+_CLUSTER_WIDE = {("", "Namespace"), ("storage.k8s.io", "StorageClass")}
 _OURS = {"bootstrap", *(f"taskhub-{environment}" for environment in ENVIRONMENTS)}
 
 
@@ -55,13 +55,13 @@ def test_only_the_platform_may_touch_what_belongs_to_the_whole_cluster(name: str
     assert projects()[name]["spec"]["clusterResourceWhitelist"] == []
 
 
-def test_the_platform_makes_no_namespace_but_the_named_ones() -> None:
+def test_the_platform_makes_no_namespace_and_no_class_of_volumes_but_the_named_ones() -> None:
     listed = {
-        each["name"]
+        (each["group"], each["kind"], each.get("name"))
         for each in projects()["platform"]["spec"]["clusterResourceWhitelist"]
-        if each["kind"] == "Namespace"
+        if (each["group"], each["kind"]) in _CLUSTER_WIDE
     }
-    made = {each["metadata"]["name"] for _, each in _of("platform") if each["kind"] == "Namespace"}
+    made = {(*kind_of(each), each["metadata"]["name"]) for _, each in _of("platform") if kind_of(each) in _CLUSTER_WIDE}
     assert made == listed
 
 

@@ -90,7 +90,7 @@ def _referenced(pod: Manifest) -> set[tuple[str, str]]:
 def test_the_roots_waves_are_projects_settings_platform_needs_apps_monitors() -> None:
     order = [
         [documents("bootstrap/projects"), documents("bootstrap/settings")],
-        [(each for each in documents("platform") if each["metadata"]["name"] == "namespaces")],
+        [(each for each in documents("platform") if each["metadata"]["name"] in ("namespaces", "storage"))],
         [(each for each in documents("platform") if each["metadata"]["name"] == "platform")],
         [(each for each in documents("apps") if each["metadata"]["name"] in ("needs", "backing"))],
         [(each for each in documents("apps") if each["metadata"]["name"] == "taskhub")],
@@ -161,7 +161,8 @@ def test_everything_is_applied_by_the_server(environment: str) -> None:
 
 @pytest.mark.parametrize("environment", ENVIRONMENTS)
 def test_what_holds_data_goes_only_when_somebody_confirms(environment: str) -> None:
-    holds_data = {"StatefulSet", "PersistentVolumeClaim", "Namespace", "Elasticsearch", "ExternalSecret", "SecretStore"}
+    holds_data = {"StatefulSet", "PersistentVolumeClaim", "StorageClass", "Namespace"}
+    holds_data |= {"Elasticsearch", "ExternalSecret", "SecretStore"}
     seen = set()
     for owner, each in all_renderings(environment):
         if each["kind"] in holds_data:
