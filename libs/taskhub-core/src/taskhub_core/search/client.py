@@ -3,7 +3,7 @@
 import enum
 from typing import Any
 
-from elastic_transport import HttpxAsyncHttpNode
+from elastic_transport import AiohttpHttpNode
 from elasticsearch import ApiError, AsyncElasticsearch, ConnectionTimeout, Elasticsearch, TransportError
 from elasticsearch.serializer import OrjsonSerializer
 
@@ -60,4 +60,6 @@ def make_client(settings: SearchSettings, *, timeout_seconds: float = 10.0) -> E
 
 def make_async_client(settings: SearchSettings, *, timeout_seconds: float) -> AsyncElasticsearch:
     """A client for the API's event loop. `settings.elasticsearch_url` must be set."""
-    return AsyncElasticsearch(node_class=HttpxAsyncHttpNode, **_options(settings, timeout_seconds))
+    # By aiohttp: httpx's pool loses connections when callers stop waiting, until none is left
+    # (tests/search/test_deadlines.py).
+    return AsyncElasticsearch(node_class=AiohttpHttpNode, **_options(settings, timeout_seconds))
