@@ -30,12 +30,14 @@ def values_by_chart(outputs: Mapping[str, Any], environment: str) -> dict[str, V
         cluster = outputs["cluster"]["value"]["name"]
         charts: dict[str, Values] = outputs["chart_values"]["value"]
         queue_url = outputs["queue_url"]["value"]
+        heartbeat = outputs["heartbeat_topic_arn"]["value"]
     except (KeyError, TypeError) as error:
         raise BadOutputs(f"no output {error}: apply infra/terraform/envs/{environment} first") from error
     if cluster != f"taskhub-{environment}":
         raise BadOutputs(f"these are the outputs of {cluster}, not of taskhub-{environment}")
     consumer = {**charts["sqs-consumer"], "keda": {"queueDepth": {"queueUrl": queue_url}}}
-    return {**charts, "sqs-consumer": consumer}
+    alerts = {"alertmanager": {"heartbeat": {"topicArn": heartbeat}}}
+    return {**charts, "sqs-consumer": consumer, "observability": alerts}
 
 
 def write(outputs: Mapping[str, Any], environment: str, envs: Path = ROOT / "argocd" / "envs") -> list[Path]:

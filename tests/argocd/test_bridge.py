@@ -12,6 +12,7 @@ from tests.argocd.world import ARGO
 _OUTPUTS = {
     "cluster": {"value": {"name": "taskhub-staging", "endpoint": "https://eks.example.com"}},
     "queue_url": {"value": "https://sqs.eu-central-1.amazonaws.com/111122223333/taskhub-staging-events"},
+    "heartbeat_topic_arn": {"value": "arn:aws:sns:eu-central-1:111122223333:taskhub-staging-heartbeat"},
     "chart_values": {
         "value": {
             "api": {"queue": {"name": "taskhub-staging-events"}},
@@ -31,7 +32,7 @@ def envs(tmp_path: Path) -> Path:
 
 def test_each_chart_gets_a_file(envs: Path) -> None:
     written = write(json.loads(json.dumps(_OUTPUTS)), "staging", envs)
-    assert [path.name for path in written] == ["api.yaml", "sqs-consumer.yaml", "worker.yaml"]
+    assert [path.name for path in written] == ["api.yaml", "observability.yaml", "sqs-consumer.yaml", "worker.yaml"]
     assert yaml.safe_load(written[0].read_text()) == {"queue": {"name": "taskhub-staging-events"}}
     assert written[0].read_text().startswith("# Written by `python -m tools.bridge staging`")
 
@@ -39,6 +40,11 @@ def test_each_chart_gets_a_file(envs: Path) -> None:
 def test_the_consumer_is_told_the_queue_that_keda_measures() -> None:
     values = values_by_chart(_OUTPUTS, "staging")["sqs-consumer"]
     assert values["keda"]["queueDepth"]["queueUrl"].endswith("/taskhub-staging-events")
+
+
+def test_alertmanager_is_told_the_topic_of_the_dead_mans_switch() -> None:
+    values = values_by_chart(_OUTPUTS, "staging")["observability"]
+    assert values["alertmanager"]["heartbeat"]["topicArn"].endswith(":taskhub-staging-heartbeat")
 
 
 def test_another_environments_outputs_are_refused(envs: Path) -> None:

@@ -92,9 +92,12 @@ def test_elasticsearch_is_where_the_apps_look_and_lets_them_in(environment: str)
     namespace = application(environment, "needs")["spec"]["destination"]["namespace"]
     for chart in ("api", "worker", "sqs-consumer"):
         values = yaml.safe_load((ARGO / "envs" / environment / f"{chart}.yaml").read_text())
-        assert values["search"]["url"] == f"http://{engine['metadata']['name']}-es-http.{namespace}:9200"
-        assert values["search"]["apiKey"]["enabled"], "it listens without TLS, but not to everybody"
+        assert values["search"]["url"] == f"https://{engine['metadata']['name']}-es-http.{namespace}:9200"
+        # Where ECK puts the CA of its certificates.
+        assert values["search"]["tls"] == {"caSecret": f"{engine['metadata']['name']}-es-http-certs-public"}
+        assert values["search"]["apiKey"]["enabled"]
         assert values["networkPolicy"]["flows"]["search"]["peers"] == [{"podSelector": {"matchLabels": cluster}}]
+    assert "tls" not in engine["spec"].get("http", {}), "ECK makes its certificate"
     assert policy["spec"]["podSelector"] == {"matchLabels": cluster}
     (apps, _operator) = policy["spec"]["ingress"][0]["from"]
     wanted = apps["podSelector"]["matchLabels"].items()
@@ -129,6 +132,14 @@ def test_alerts_are_routed_by_the_file_that_alertmanager_reads(environment: str)
     made = _objects(environment, "monitors")
     assert wanted in [each["metadata"]["name"] for each in made if each["kind"] == "Secret"]
     assert application(environment, "monitors")["spec"]["destination"]["namespace"] == "monitoring"
+
+
+@pytest.mark.parametrize("environment", FROM_AWS)
+def test_this_environments_dead_mans_switch_hears_the_watchdog(environment: str) -> None:
+    (secret,) = (each for each in _objects(environment, "monitors") if each["kind"] == "Secret")
+    receivers = yaml.safe_load(secret["stringData"]["alertmanager.yaml"])["receivers"]
+    topics = [topic["topic_arn"] for each in receivers for topic in each.get("sns_configs", [])]
+    assert [topic.rsplit(":", 1)[1] for topic in topics] == [f"taskhub-{environment}-heartbeat"]
 
 
 def test_every_file_of_platform_values_belongs_to_a_chart() -> None:

@@ -1,10 +1,13 @@
 """The chart of alerts carries the very files that the tests of the rules test, with this installation's links."""
 
+from pathlib import Path
 from typing import Any
 
+import pytest
 import yaml
 
-from tests.charts.rendering import ROOT, Rendering, manifests, of_kind, render, template
+from tests.charts.rendering import ROOT, Refused, Rendering, manifests, of_kind, render, template
+from tests.observability.rules.programs import run
 
 RULES = ROOT / "observability" / "rules"
 ALERTMANAGER = ROOT / "observability" / "alertmanager" / "alertmanager.yaml"
@@ -67,3 +70,29 @@ def test_on_kind_the_second_watcher_is_not_on_a_node_that_cases_stop() -> None:
     control_plane = "node-role.kubernetes.io/control-plane"
     assert pod["nodeSelector"] == {control_plane: ""}
     assert [each["key"] for each in pod["tolerations"]] == [control_plane]
+
+
+def test_the_watchdog_also_calls_a_topic_outside_the_cluster() -> None:
+    topic = "arn:aws:sns:eu-central-1:111122223333:taskhub-heartbeat"
+    (secret,) = of_kind(manifests(render(Rendering("observability", "external"))), "Secret")
+    config = yaml.safe_load(secret["stringData"]["alertmanager.yaml"])
+    receivers = {each["name"]: each for each in config["receivers"]}
+    assert receivers["dead-mans-switch"]["sns_configs"] == [
+        {"topic_arn": topic, "sigv4": {"region": "eu-central-1"}, "send_resolved": False}
+    ]
+    assert receivers["dead-mans-switch"]["webhook_configs"], "the receiver of pages hears it as before"
+    assert [name for name, each in receivers.items() if "sns_configs" in each] == ["dead-mans-switch"]
+
+
+def test_alertmanager_accepts_what_it_gets_with_a_topic(tmp_path: Path) -> None:
+    (secret,) = of_kind(manifests(render(Rendering("observability", "external"))), "Secret")
+    config = tmp_path / "alertmanager.yaml"
+    config.write_text(secret["stringData"]["alertmanager.yaml"])
+    checked = run("amtool", "check-config", config)
+    assert checked.returncode == 0, checked.stdout
+
+
+@pytest.mark.parametrize("topic", ["taskhub-heartbeat", "arn:aws:sqs:eu-central-1:111122223333:taskhub-events"])
+def test_what_is_no_topic_is_refused(topic: str) -> None:
+    with pytest.raises(Refused, match="topicArn"):
+        template("observability", ["--set", f"alertmanager.heartbeat.topicArn={topic}"])

@@ -28,3 +28,17 @@ labels:
 {{- end -}}
 {{- $files | toJson -}}
 {{- end -}}
+
+{{/* Alertmanager's configuration, with this installation's receiver, and its topic for the dead-man's switch. */}}
+{{- define "observability.alertmanager" -}}
+{{- $config := required "files/alertmanager must lead to observability/alertmanager" (.Files.Get "files/alertmanager/alertmanager.yaml") -}}
+{{- $config = replace "http://alert-receiver:8080" .Values.alertmanager.receiver $config -}}
+{{- with .Values.alertmanager.heartbeat.topicArn -}}
+{{- $switch := "  - name: dead-mans-switch\n" -}}
+{{- if not (contains $switch $config) }}{{ fail "alertmanager.yaml has no receiver dead-mans-switch" }}{{ end -}}
+{{- $region := index (splitList ":" .) 3 -}}
+{{- $topic := printf "    sns_configs:\n      - topic_arn: %s\n        sigv4: {region: %s}\n        send_resolved: false\n" . $region -}}
+{{- $config = replace $switch (print $switch $topic) $config -}}
+{{- end -}}
+{{- $config -}}
+{{- end -}}
