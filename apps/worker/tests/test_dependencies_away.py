@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import psutil
 import pytest
+from redis import Redis
 from sqlalchemy import Engine, text
 from worker_harness import Jobs, Process, Programs, add_account, prepare, settings_for
 
@@ -131,6 +132,20 @@ def test_jobs_are_accepted_while_redis_is_frozen_and_run_when_it_thaws(own: Own)
         jobs.submit("probe.note", count=10)
         _live_for(own, FROZEN_SECONDS)
     own.wait_worked(jobs, 10)
+
+
+def test_jobs_wait_while_redis_is_full_and_run_when_it_has_memory(own: Own) -> None:
+    jobs = own.jobs()
+    own.worker.signal(signal.SIGSTOP)  # so that it takes jobs from a Redis that cannot note who has them
+    jobs.submit("probe.note", count=10)
+    wait_for(lambda: _in_redis(own.redis) == 10, message="the jobs did not reach Redis")
+    with Redis.from_url(own.redis.url) as client:
+        client.config_set("maxmemory", 1)
+        own.worker.signal(signal.SIGCONT)
+        jobs.submit("probe.note", count=10)
+        _live_for(own, FROZEN_SECONDS)
+        client.config_set("maxmemory", 0)
+    own.wait_worked(jobs, 20)
 
 
 def test_a_running_job_survives_redis(own: Own) -> None:

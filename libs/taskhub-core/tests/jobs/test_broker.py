@@ -95,6 +95,7 @@ def test_the_worker_reconnects_for_ever_and_keeps_its_jobs_meanwhile() -> None:
     assert conf.broker_connection_retry
     assert conf.broker_connection_retry_on_startup
     assert conf.broker_connection_max_retries is None
+    assert conf.broker_channel_error_retry
     assert not conf.worker_cancel_long_running_tasks_on_connection_loss
 
 

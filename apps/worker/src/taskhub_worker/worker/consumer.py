@@ -41,6 +41,7 @@ def consumer_class(stamp: FileStamp, retry_seconds: int) -> type[Consumer]:
                 interval_max=retry_seconds,
                 callback=still_trying,
             )
+            stamp.touch()  # a Redis that takes connections may refuse everything else
             self.first_connection_attempt = False
             return conn
 

@@ -69,6 +69,9 @@ def make_celery(broker: BrokerSettings, jobs: JobSettings, queues: Sequence[str]
         broker_connection_retry=True,
         broker_connection_retry_on_startup=True,
         broker_connection_max_retries=None,  # for ever
+        # A Redis that answers and refuses (it is full, or has become a replica) counts as one that is away: by default
+        # the worker ends, and so does each one that is started in its place.
+        broker_channel_error_retry=True,
         # A publish that fails is the dispatcher's to repeat: it unmarks the jobs and comes back.
         task_publish_retry=False,
         task_queues=[Queue(name, Exchange(name, type="direct"), name) for name in names],
