@@ -1,4 +1,4 @@
-# What a release in GitHub Actions may do here: push images, and nothing else.
+# What a release in GitHub Actions may do here: push images and charts with their signatures, and nothing else.
 #
 # No key is kept at GitHub. A workflow shows a token that GitHub signs, in which its repository and its tag stand; AWS gives
 # it credentials for an hour. A pull request, a branch or another repository has another subject, and gets none.
@@ -18,7 +18,7 @@ resource "aws_iam_openid_connect_provider" "this" {
 
 resource "aws_iam_role" "this" {
   name                 = "${var.name}-release"
-  description          = "Releases of ${var.repository}: push images"
+  description          = "Releases of ${var.repository}: push images and charts"
   max_session_duration = 3600
 
   assume_role_policy = jsonencode({
@@ -47,10 +47,12 @@ resource "aws_iam_role_policy" "push" {
       {
         Sid    = "Push"
         Effect = "Allow"
-        # BatchGetImage: a push asks whether the manifest is there already, and signing reads what it signs.
+        # BatchGetImage: a push asks whether the manifest is there already, signing reads what it signs, and who verifies
+        # lists what refers to an image (ListImageReferrers has no right of its own, AWS asks for this one).
+        # GetDownloadUrlForLayer: who verifies reads the signature itself.
         Action = [
-          "ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:CompleteLayerUpload", "ecr:InitiateLayerUpload",
-          "ecr:PutImage", "ecr:UploadLayerPart",
+          "ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:CompleteLayerUpload", "ecr:GetDownloadUrlForLayer",
+          "ecr:InitiateLayerUpload", "ecr:PutImage", "ecr:UploadLayerPart",
         ]
         Resource = var.repository_arns
       },

@@ -1,13 +1,21 @@
-# ECR: a repository an image. A tag never moves, so what was tested is what runs; each push is scanned.
+# ECR: a repository an image, and one a chart. A tag never moves, so what was tested is what runs; each push is scanned.
+#
+# Nothing expires. Any release may be rolled back to, and what has no tag here are signatures and attestations: they refer
+# to an image by its digest, and a rule about manifests without a tag would not tell them from anything else. Since a tag
+# never moves, a push leaves hardly anything else without one.
+
+locals {
+  repositories = setunion(var.images, [for chart in var.charts : "charts/${chart}"])
+}
 
 resource "aws_kms_key" "this" {
-  description             = "Images of TaskHub"
+  description             = "Images and charts of TaskHub"
   enable_key_rotation     = true
   deletion_window_in_days = 30
 }
 
 resource "aws_ecr_repository" "this" {
-  for_each = var.images
+  for_each = local.repositories
 
   name                 = join("/", compact([var.prefix, each.key]))
   image_tag_mutability = "IMMUTABLE"
@@ -21,24 +29,4 @@ resource "aws_ecr_repository" "this" {
     encryption_type = "KMS"
     kms_key         = aws_kms_key.this.arn
   }
-}
-
-resource "aws_ecr_lifecycle_policy" "this" {
-  for_each = var.images
-
-  repository = aws_ecr_repository.this[each.key].name
-
-  policy = jsonencode({
-    rules = [{
-      rulePriority = 1
-      description  = "Layers without a tag"
-      selection = {
-        tagStatus   = "untagged"
-        countType   = "sinceImagePushed"
-        countUnit   = "days"
-        countNumber = var.untagged_days
-      }
-      action = { type = "expire" }
-    }]
-  })
 }

@@ -1,6 +1,6 @@
 output "repositories" {
   description = "image.repository of the charts, by the image's name."
-  value       = { for image, it in aws_ecr_repository.this : image => it.repository_url }
+  value       = { for image in var.images : image => aws_ecr_repository.this[image].repository_url }
 }
 
 output "repository_arns" {

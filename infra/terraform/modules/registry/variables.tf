@@ -20,13 +20,13 @@ variable "images" {
   }
 }
 
-variable "untagged_days" {
-  description = "Layers without a tag (of pushes that were broken off) are deleted after so many days. Images with a tag are kept: any release may be rolled back to."
-  type        = number
-  default     = 14
+variable "charts" {
+  description = "The charts that a release pushes. Their repositories are PREFIX/charts/CHART."
+  type        = set(string)
+  default     = ["api", "worker", "sqs-consumer", "observability"]
 
   validation {
-    condition     = var.untagged_days >= 1 && floor(var.untagged_days) == var.untagged_days
-    error_message = "A whole number of days, at least 1."
+    condition     = alltrue([for chart in var.charts : can(regex("^[a-z0-9][a-z0-9-]*$", chart))])
+    error_message = "A chart's name has lower-case letters, digits and hyphens."
   }
 }

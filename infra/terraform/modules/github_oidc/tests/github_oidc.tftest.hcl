@@ -14,7 +14,7 @@ variables {
   repository = "example/taskhub"
   repository_arns = [
     "arn:aws:ecr:eu-central-1:111122223333:repository/taskhub-test/taskhub-api",
-    "arn:aws:ecr:eu-central-1:111122223333:repository/taskhub-test/taskhub-worker",
+    "arn:aws:ecr:eu-central-1:111122223333:repository/taskhub-test/charts/api",
   ]
 }
 
@@ -56,10 +56,10 @@ run "by_default" {
   }
   assert {
     condition = toset(jsondecode(aws_iam_role_policy.push.policy).Statement[1].Action) == toset([
-      "ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:CompleteLayerUpload", "ecr:InitiateLayerUpload", "ecr:PutImage",
-      "ecr:UploadLayerPart",
+      "ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:CompleteLayerUpload", "ecr:GetDownloadUrlForLayer",
+      "ecr:InitiateLayerUpload", "ecr:PutImage", "ecr:UploadLayerPart",
     ])
-    error_message = "A release pushes: it deletes nothing and changes no repository."
+    error_message = "A release pushes, signs and verifies: it deletes nothing and changes no repository."
   }
   assert {
     condition     = jsondecode(aws_iam_role_policy.push.policy).Statement[1].Resource == [for arn in var.repository_arns : arn]
