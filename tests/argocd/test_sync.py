@@ -147,7 +147,7 @@ def test_charts_from_elsewhere_are_pinned_exactly() -> None:
         source for environment in FROM_AWS for each in applications(environment)
         for source in each["spec"]["sources"] if "chart" in source
     ]  # fmt: skip
-    assert len(charts) == 2 * 7
+    assert len(charts) == 2 * 8
     for source in charts:
         assert re.fullmatch(r"v?\d+\.\d+\.\d+", source["targetRevision"]), source
 

@@ -62,6 +62,15 @@ locals {
       ]
     }
 
+    # Brings the pods' logs to their group. It makes no group, and reads nothing.
+    fluent_bit = {
+      namespace       = "monitoring"
+      service_account = "fluent-bit"
+      policy = [
+        { Sid = "Logs", Action = ["logs:CreateLogStream", "logs:PutLogEvents"], Resource = "${var.log_group_arn}:*" },
+      ]
+    }
+
     # Makes one Application Load Balancer of the Ingress, and keeps its targets. It can touch no other.
     load_balancer = {
       namespace       = "ingress"

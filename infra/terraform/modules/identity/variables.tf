@@ -109,6 +109,16 @@ variable "heartbeat_kms_key_arn" {
   }
 }
 
+variable "log_group_arn" {
+  description = "The log group of the pods: Fluent Bit may write there, and nowhere else."
+  type        = string
+
+  validation {
+    condition     = can(regex("^arn:[a-z-]+:logs:[a-z0-9-]+:[0-9]{12}:log-group:[A-Za-z0-9_/.#-]+$", var.log_group_arn))
+    error_message = "The ARN of one log group, without wildcards."
+  }
+}
+
 variable "vpc_id" {
   description = "The VPC in which the load balancer's controller may make a security group."
   type        = string

@@ -47,7 +47,7 @@ resource "aws_kms_alias" "this" {
   target_key_id = aws_kms_key.this.key_id
 }
 
-# Of all pods, by whatever ships them from the nodes. Those of EKS, PostgreSQL, Redis and the network have groups of their own.
+# Of all pods, by Fluent Bit on each node (argocd/platform). Those of EKS, PostgreSQL, Redis and the network have groups of their own.
 resource "aws_cloudwatch_log_group" "applications" {
   name              = local.group
   retention_in_days = var.log_retention_days

@@ -12,3 +12,8 @@ output "log_group" {
   description = "Where the pods' logs go: the log group's name, for what ships them."
   value       = aws_cloudwatch_log_group.applications.name
 }
+
+output "log_group_arn" {
+  description = "That log group, for the identity module."
+  value       = aws_cloudwatch_log_group.applications.arn
+}

@@ -73,6 +73,7 @@ module "identity" {
   secrets_kms_key_arn   = module.redis.kms_key_arn
   heartbeat_topic_arn   = module.observability.heartbeat_topic_arn
   heartbeat_kms_key_arn = module.observability.kms_key_arn
+  log_group_arn         = module.observability.log_group_arn
   vpc_id                = module.network.vpc_id
   pod_security_group_id = module.cluster.client_security_group_id
 }

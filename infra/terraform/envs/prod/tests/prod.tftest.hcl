@@ -114,6 +114,15 @@ run "what_argo_cd_reads_is_what_comes_out" {
     condition     = endswith(yamldecode(file("../../../../argocd/envs/prod/terraform/sqs-consumer.yaml")).keda.queueDepth.queueUrl, "/${output.chart_values["sqs-consumer"].queue.name}")
     error_message = "KEDA must look at this environment's queue."
   }
+  # The dead-man's switch and the logs.
+  assert {
+    condition     = endswith(yamldecode(file("../../../../argocd/envs/prod/terraform/observability.yaml")).alertmanager.heartbeat.topicArn, ":${output.cluster.name}-heartbeat")
+    error_message = "Alertmanager must call this environment's dead-man's switch."
+  }
+  assert {
+    condition     = { for it in yamldecode(file("../../../../argocd/envs/prod/platform/fluent-bit.yaml")).env : it.name => it.value }["LOG_GROUP"] == output.log_group
+    error_message = "Fluent Bit must write to the log group that was made."
+  }
   # The secrets with URLs that Terraform makes are among those that are copied into the cluster.
   assert {
     condition = alltrue([

@@ -17,6 +17,7 @@ variables {
   secrets_kms_key_arn   = "arn:aws:kms:eu-central-1:111122223333:key/00000000-0000-4000-8000-000000000002"
   heartbeat_topic_arn   = "arn:aws:sns:eu-central-1:111122223333:taskhub-test-heartbeat"
   heartbeat_kms_key_arn = "arn:aws:kms:eu-central-1:111122223333:key/00000000-0000-4000-8000-000000000003"
+  log_group_arn         = "arn:aws:logs:eu-central-1:111122223333:log-group:/taskhub/taskhub-test/applications"
   vpc_id                = "vpc-0123456789abcdef0"
   pod_security_group_id = "sg-0123456789abcdef0"
 }
@@ -117,18 +118,19 @@ run "by_default" {
 run "the_platform" {
   # The service accounts are those that Argo CD's charts make.
   assert {
-    condition = { for it in aws_eks_pod_identity_association.platform : it.namespace => it.service_account } == {
-      external-secrets = yamldecode(file("../../../../argocd/platform/values/external-secrets.yaml")).serviceAccount.name
-      ingress          = yamldecode(file("../../../../argocd/platform/values/aws-load-balancer-controller.yaml")).serviceAccount.name
+    condition = { for key, it in aws_eks_pod_identity_association.platform : key => it.service_account } == {
+      external_secrets = yamldecode(file("../../../../argocd/platform/values/external-secrets.yaml")).serviceAccount.name
+      load_balancer    = yamldecode(file("../../../../argocd/platform/values/aws-load-balancer-controller.yaml")).serviceAccount.name
       keda             = yamldecode(file("../../../../argocd/platform/values/keda.yaml")).serviceAccount.operator.name
-      monitoring       = yamldecode(file("../../../../argocd/platform/values/kube-prometheus-stack.yaml")).alertmanager.serviceAccount.name
+      alertmanager     = yamldecode(file("../../../../argocd/platform/values/kube-prometheus-stack.yaml")).alertmanager.serviceAccount.name
+      fluent_bit       = yamldecode(file("../../../../argocd/platform/values/fluent-bit.yaml")).serviceAccount.name
     }
     error_message = "The roles must be for the service accounts that Argo CD's charts make."
   }
   # In the namespaces that these charts are installed in.
   assert {
     condition = alltrue([
-      for chart, role in { external-secrets = "external_secrets", aws-load-balancer-controller = "load_balancer", keda = "keda", kube-prometheus-stack = "alertmanager" } :
+      for chart, role in { external-secrets = "external_secrets", aws-load-balancer-controller = "load_balancer", keda = "keda", kube-prometheus-stack = "alertmanager", fluent-bit = "fluent_bit" } :
       strcontains(
         replace(file("../../../../argocd/platform/charts.yaml"), "/ +/", " "),
         "- chart: ${chart}\n namespace: ${aws_eks_pod_identity_association.platform[role].namespace}\n",
@@ -141,7 +143,7 @@ run "the_platform" {
     error_message = "Only in this cluster, and each its own role."
   }
   assert {
-    condition     = length(distinct([for it in concat(values(aws_iam_role.platform), values(aws_iam_role.this)) : it.name])) == 7
+    condition     = length(distinct([for it in concat(values(aws_iam_role.platform), values(aws_iam_role.this)) : it.name])) == 8
     error_message = "Each service account needs a role of its own."
   }
 
@@ -241,6 +243,17 @@ run "the_platform" {
     error_message = "Alertmanager may do something else."
   }
 
+  # Fluent Bit writes logs.
+  assert {
+    condition = jsondecode(aws_iam_role_policy.platform["fluent_bit"].policy).Statement == [{
+      Sid      = "Logs"
+      Effect   = "Allow"
+      Action   = ["logs:CreateLogStream", "logs:PutLogEvents"]
+      Resource = "${var.log_group_arn}:*"
+    }]
+    error_message = "Fluent Bit writes to this environment's log group, and does nothing else."
+  }
+
   # The load balancer's controller changes what is this environment's, and no more.
   assert {
     condition     = !anytrue([for it in aws_iam_role_policy.platform : anytrue([for s in jsondecode(it.policy).Statement : anytrue([for action in s.Action : strcontains(action, "*")])])])
@@ -320,6 +333,7 @@ run "wider_rights_are_refused" {
     secrets_kms_key_arn   = "arn:aws:kms:eu-central-1:111122223333:key/*"
     heartbeat_topic_arn   = "arn:aws:sns:eu-central-1:111122223333:*"
     heartbeat_kms_key_arn = "arn:aws:kms:eu-central-1:111122223333:alias/taskhub"
+    log_group_arn         = "arn:aws:logs:eu-central-1:111122223333:log-group:*"
     vpc_id                = "*"
     pod_security_group_id = "sg-*"
   }
@@ -333,6 +347,7 @@ run "wider_rights_are_refused" {
     var.secrets_kms_key_arn,
     var.heartbeat_topic_arn,
     var.heartbeat_kms_key_arn,
+    var.log_group_arn,
     var.vpc_id,
     var.pod_security_group_id,
   ]
