@@ -79,6 +79,18 @@ def test_it_holds_the_environment_and_nothing_of_how_it_was_made(tag: str) -> No
     assert python(tag, code) == {"there": [], "uncompiled": []}
 
 
+def test_nothing_of_the_standard_library_is_compiled_at_each_start(tag: str) -> None:
+    # The root is read-only: what has no bytecode in the image is compiled again by every process.
+    code = (
+        "import importlib.util, json, pathlib, sysconfig\n"
+        "library = pathlib.Path(sysconfig.get_path('stdlib'))\n"
+        "sources = [s for folder in ('.', 'asyncio', 'email', 'logging') for s in (library / folder).glob('*.py')]\n"
+        "raw = [str(s) for s in sources if not pathlib.Path(importlib.util.cache_from_source(s)).exists()]\n"
+        "print(json.dumps({'sources': len(sources) > 100, 'uncompiled': raw}))"
+    )
+    assert python(tag, code) == {"sources": True, "uncompiled": []}
+
+
 def _locked(name: str) -> dict[str, str]:
     """The packages that the image's lock gives to Linux, and their versions."""
     text = (_ROOT / "requirements" / f"{name.removeprefix('taskhub-')}.txt").read_text()
