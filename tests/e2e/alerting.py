@@ -9,6 +9,9 @@ from tools.matrix.model import load
 from tests.e2e import watch
 from tests.e2e.outcome import Outcome
 
+_OF_THE_MACHINE = frozenset({"ElasticsearchDiskNearlyFull"})
+"""kind's volumes are folders on the disk of the machine that carries it: how full that is says nothing about a case."""
+
 
 def with_alerts(outcome: Outcome, began_at: float) -> Outcome:
     """Return the outcome with its alerts; a false one is a failure. Raises httpx.HTTPError if Prometheus is away.
@@ -22,7 +25,7 @@ def with_alerts(outcome: Outcome, began_at: float) -> Outcome:
     false = [
         f"{one.alert} fired {one.first:.0f} s after the fault; failure-modes.yaml does not allow it"
         for one in fired
-        if one.alert not in expected.allowed
+        if one.alert not in expected.allowed | _OF_THE_MACHINE
     ]
     spans = tuple(f"{one.alert} {one.first:.0f} to {one.last:.0f} s" for one in fired)
     return replace(outcome, alerts=spans, failures=(*outcome.failures, *false))

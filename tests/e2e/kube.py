@@ -70,6 +70,11 @@ class Kube:
             raise LocalError(f"no pod of {app} is ready")
         return ready[0]
 
+    def leaving(self, namespace: str = APPS) -> list[str]:
+        """Return the names of the pods that are on their way out."""
+        found = asked(self.core.list_namespaced_pod)(namespace, _request_timeout=_TIMEOUT_SECONDS)
+        return [pod.metadata.name for pod in found.items if pod.metadata.deletion_timestamp is not None]
+
     def delete_pod(self, pod: V1Pod, *, at_once: bool = False) -> None:
         """Delete a pod: gracefully, or at once (its processes are killed)."""
         options = {"grace_period_seconds": _IMMEDIATELY} if at_once else {}
@@ -91,8 +96,23 @@ class Kube:
 
     def kill(self, pod: V1Pod) -> None:
         """Send SIGKILL to the first process of a pod's container, from the node: the pod stays, the container dies."""
+        self._to_task(pod, "kill", "--signal", "SIGKILL")
+
+    def freeze(self, pod: V1Pod) -> None:
+        """Stop every process of a pod's container, from the node, as SIGSTOP would."""
+        self._to_task(pod, "pause")
+
+    def thaw(self, pod: V1Pod) -> None:
+        """Let them go on. Nothing, where the kubelet has ended that container meanwhile."""
+        try:
+            self._to_task(pod, "resume")
+        except LocalError as error:
+            if "not found" not in str(error):
+                raise
+
+    def _to_task(self, pod: V1Pod, command: str, *options: str) -> None:
         container = pod.status.container_statuses[0].container_id.rpartition("/")[2]
-        self.in_node(pod.spec.node_name, "ctr", "-n", "k8s.io", "tasks", "kill", "--signal", "SIGKILL", container)
+        self.in_node(pod.spec.node_name, "ctr", "-n", "k8s.io", "tasks", command, *options, container)
 
     def restarts(self, pod: V1Pod) -> int:
         """How often the containers of a pod were started again."""
@@ -127,6 +147,18 @@ class Kube:
         """Set the replicas of a StatefulSet."""
         body = {"spec": {"replicas": replicas}}
         asked(self.apps.patch_namespaced_stateful_set_scale)(name, namespace, body, _request_timeout=_TIMEOUT_SECONDS)
+
+    # Ingresses
+
+    def ingress_target(self, name: str) -> str:
+        """Return the Service that an Ingress sends everything to."""
+        found = asked(self.network.read_namespaced_ingress)(name, APPS, _request_timeout=_TIMEOUT_SECONDS)
+        return str(found.spec.rules[0].http.paths[0].backend.service.name)
+
+    def set_ingress_target(self, name: str, service: str) -> None:
+        """Send everything to another Service, which need not be there."""
+        patch = [{"op": "replace", "path": "/spec/rules/0/http/paths/0/backend/service/name", "value": service}]
+        asked(self.network.patch_namespaced_ingress)(name, APPS, patch, _request_timeout=_TIMEOUT_SECONDS)
 
     # Secrets
 

@@ -39,6 +39,8 @@ def _ailing(kube: Kube, setting: Setting) -> str:
         for name in DEPLOYMENTS:
             if not kube.is_rolled_out(name):
                 return f"{name} lacks replicas"
+        if leaving := kube.leaving():
+            return f"{', '.join(leaving)} of an earlier change still end"
         if not kube.ready_pods("traefik", INGRESS):
             return "the ingress controller is not ready"
         return unanswered(setting)

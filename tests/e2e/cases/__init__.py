@@ -7,10 +7,12 @@ from tests.e2e.cases import (
     api,
     broker,
     database,
+    dns,
     ingress,
     node,
     policies,
     queue,
+    rollouts,
     rotation,
     scaling,
     search,
@@ -29,6 +31,7 @@ _ORDER = (
     "dispatchers_deleted",
     "worker_pod_deleted",
     "worker_container_killed",
+    "worker_frozen",
     "redis_deleted",
     "redis_wipe",
     "redis_partitioned",
@@ -37,8 +40,13 @@ _ORDER = (
     "postgres_deleted",
     "postgres_partitioned",
     "ingress_deleted",
+    "ingress_misconfigured",
+    "dns_stopped",
     "bad_rollout",
     "api_out_of_memory",
+    "worker_out_of_memory",
+    "consumer_out_of_memory",
+    "migration_fails",
     "elasticsearch_deleted",
     "elasticsearch_wipe",
     "rolling_upgrade",
@@ -47,7 +55,22 @@ _ORDER = (
     "node_stopped",
     "api_scaled",
 )
-MODULES = (api, broker, database, ingress, node, policies, queue, rotation, scaling, search, upgrade, worker)
+MODULES = (
+    api,
+    broker,
+    database,
+    dns,
+    ingress,
+    node,
+    policies,
+    queue,
+    rollouts,
+    rotation,
+    scaling,
+    search,
+    upgrade,
+    worker,
+)
 _FOUND = {case.name: case for module in MODULES for case in module.CASES}
 
 QUICK = frozenset(

@@ -1,16 +1,12 @@
-"""API pods go away, are killed, run out of memory, and are rolled out badly and well (failure mode 1)."""
+"""API pods go away, and are killed (failure mode 1)."""
 
-from taskhub_local.errors import LocalError
 from taskhub_local.faults.case import Felt
 from taskhub_local.faults.checks import never_internal
 from tests.e2e.case import ClusterCase
 from tests.e2e.cases.checks import nothing_failed
-from tests.e2e.kube import waiting_reasons
 from tests.e2e.scene import Scene
 
 _API = "api"
-_SEEN_SECONDS = 120.0
-_FEWEST = 2  # what the HPA always keeps; it may take away more than that meanwhile
 
 
 async def delete_pods(scene: Scene) -> float:
@@ -36,60 +32,6 @@ async def kill_container(scene: Scene) -> float:
     return since
 
 
-async def run_out_of_memory(scene: Scene) -> float:
-    """Roll out an API that may not have the memory it needs: killed at every start, it never takes over."""
-    since = scene.stage.breaks("roll out an API with 24 MiB of memory")
-    limits = ("--set", "resources.limits.memory=24Mi", "--set", "resources.requests.memory=24Mi")
-    await scene.do(scene.helm.upgrade, _API, "--no-hooks", *limits)
-    try:
-
-        def in_a_loop() -> bool:
-            reasons = [waiting_reasons(pod) for pod in scene.kube.pods(_API)]
-            return any(
-                "CrashLoopBackOff" in found and {"OOMKilled", "Error", "StartError"} & found for found in reasons
-            )
-
-        await scene.until(in_a_loop, "the new pod is in a crash loop", seconds=_SEEN_SECONDS)
-        seen = {reason for pod in await scene.do(scene.kube.pods, _API) for reason in waiting_reasons(pod)}
-        scene.stage.notes.append(f"seen: {', '.join(sorted(seen))}")
-        await _old_ones_serve(scene)
-    finally:
-        await _roll_back(scene)
-    scene.stage.recovered("rolled back")
-    return since
-
-
-async def roll_out_badly(scene: Scene) -> float:
-    """Roll out an image that cannot be had, so that its pods never get ready; then roll back."""
-    since = scene.stage.breaks("roll out an API image that does not exist")
-    await scene.do(scene.helm.upgrade, _API, "--no-hooks", "--set", "image.tag=never-built")
-    try:
-
-        def stuck() -> bool:
-            wanted = {"ErrImageNeverPull", "ErrImagePull", "ImagePullBackOff"}
-            return any(waiting_reasons(pod) & wanted for pod in scene.kube.pods(_API))
-
-        await scene.until(stuck, "the new pod waits for its image", seconds=_SEEN_SECONDS)
-        await scene.stage.last(5)
-        await _old_ones_serve(scene)
-    finally:
-        await _roll_back(scene)
-    scene.stage.recovered("rolled back")
-    return since
-
-
-async def _old_ones_serve(scene: Scene) -> None:
-    ready = len(await scene.do(scene.kube.ready_pods, _API))
-    if ready < _FEWEST:
-        raise LocalError(f"only {ready} API pods serve while the bad rollout is stuck")
-
-
-async def _roll_back(scene: Scene) -> None:
-    await scene.do(scene.helm.rollback, _API, "--no-hooks")
-    await scene.until_rolled_out([_API])
-    scene.stage.heals("helm rollback")
-
-
 CASES = (
     ClusterCase(
         name="api_pod_deleted",
@@ -109,23 +51,5 @@ CASES = (
         counted_from="the kill",
         checks=(never_internal,),
         nodes=True,
-    ),
-    ClusterCase(
-        name="bad_rollout",
-        breaks="an API image that never gets ready",
-        act=roll_out_badly,
-        felt=Felt.MARKED,
-        budget_seconds=120,
-        counted_from="the rollout",
-        checks=(nothing_failed,),
-    ),
-    ClusterCase(
-        name="api_out_of_memory",
-        breaks="an API that is out of memory at each start, in a crash loop",
-        act=run_out_of_memory,
-        felt=Felt.MARKED,
-        budget_seconds=180,
-        counted_from="the rollout",
-        checks=(nothing_failed,),
     ),
 )

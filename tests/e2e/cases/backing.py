@@ -7,11 +7,11 @@ from tests.e2e.kube import BACKING, Kube, asked
 from tests.e2e.scene import Scene
 
 
-async def delete_backing_pod(scene: Scene, name: str) -> V1Pod:
-    """Delete the pod of a backing service at once, as a lost node would, and return what it was."""
+async def delete_backing_pod(scene: Scene, name: str, *, at_once: bool = True) -> V1Pod:
+    """Delete the pod of a backing service, at once as a lost node would or gracefully, and return what it was."""
     pod = await scene.do(scene.kube.a_pod, name, BACKING)
-    scene.stage.breaks(f"delete pod {pod.metadata.name} at once")
-    await scene.do(scene.kube.delete_pod, pod, at_once=True)
+    scene.stage.breaks(f"delete pod {pod.metadata.name}{' at once' if at_once else ''}")
+    await scene.do(scene.kube.delete_pod, pod, at_once=at_once)
     return pod
 
 

@@ -1,9 +1,13 @@
-"""The ingress controller goes away, and its certificate is wrong (failure mode 7)."""
+"""The ingress controller goes away, sends requests nowhere, and its certificate is wrong (failure mode 7)."""
 
+import asyncio
+import time
 from datetime import timedelta
 
+from taskhub_local.errors import LocalError
 from taskhub_local.faults.case import Felt
 from taskhub_local.faults.checks import never_internal
+from taskhub_local.faults.client import HttpCall
 from tests.e2e.case import ClusterCase
 from tests.e2e.certificates import complaint, new_authority, read_authority
 from tests.e2e.cluster.paths import STATE
@@ -13,7 +17,9 @@ from tests.e2e.scene import Scene
 
 _CONTROLLER = "traefik"
 _SECRET = "taskhub-tls"  # the Secret's name
+_INGRESS = "api"
 _SEEN_SECONDS = 60.0
+_BETWEEN_SECONDS = 0.2
 
 
 async def delete_controller(scene: Scene) -> float:
@@ -54,6 +60,29 @@ async def _replaced(scene: Scene, bad: dict[str, str], what: str) -> float:
     return since
 
 
+async def wrong_target(scene: Scene) -> float:
+    """Let the Ingress name a Service that does not exist; the ingress itself answers until it is put right."""
+    service = await scene.do(scene.kube.ingress_target, _INGRESS)
+    call = HttpCall("GET", "/readyz")
+
+    async def until_answer(*, good: bool) -> None:
+        """Wait until new requests reach the API, or no longer do."""
+        deadline = time.monotonic() + _SEEN_SECONDS
+        while (answer := await scene.stage.client.raw(call)).is_success is not good:
+            if time.monotonic() > deadline:
+                raise LocalError(f"the ingress still answers {answer.status_code} after {_SEEN_SECONDS:g} s")
+            await asyncio.sleep(_BETWEEN_SECONDS)
+
+    scene.stage.breaks("the Ingress names a Service that does not exist")
+    await scene.do(scene.kube.set_ingress_target, _INGRESS, "nobody")
+    try:
+        await until_answer(good=False)
+        await scene.stage.last(5)
+    finally:
+        await scene.do(scene.kube.set_ingress_target, _INGRESS, service)
+    return scene.stage.heals("the Ingress is rolled back")
+
+
 CASES = (
     ClusterCase(
         name="ingress_deleted",
@@ -62,6 +91,15 @@ CASES = (
         felt=Felt.WRITES,
         budget_seconds=45,
         counted_from="the deletion",
+        checks=(never_internal,),
+    ),
+    ClusterCase(
+        name="ingress_misconfigured",
+        breaks="an Ingress that names a Service which does not exist",
+        act=wrong_target,
+        felt=Felt.WRITES,
+        budget_seconds=15,
+        counted_from="the rollback",
         checks=(never_internal,),
     ),
     ClusterCase(

@@ -1,4 +1,4 @@
-"""A rolling upgrade of everything from one schema to the next (failure mode 1)."""
+"""Upgrades from one schema to the next: of everything, and one whose migration fails (failure mode 1)."""
 
 import secrets
 from collections.abc import AsyncIterator
@@ -32,6 +32,8 @@ def upgrade() -> None:
     op.execute("SET LOCAL lock_timeout = '2s'")
     op.execute("ALTER TABLE tasks ADD COLUMN {_COLUMN} text NOT NULL DEFAULT ''")
 '''
+_FAILING = f"""{_NEXT}    op.execute("ALTER TABLE no_such_table ADD COLUMN {_COLUMN} text")
+"""
 
 
 async def upgrade_everything(scene: Scene) -> float:
@@ -39,7 +41,7 @@ async def upgrade_everything(scene: Scene) -> float:
 
     One after the other, in the order of Argo CD's waves.
     """
-    async with _next_revision(scene) as options:
+    async with _next_revision(scene, _NEXT) as options:
         since = scene.stage.breaks("helm upgrade of every release, with a migration")
         # The API's release migrates before any new pod of any release starts; the old pods meet the new schema.
         await scene.do(scene.helm.upgrade, "api", *options, "--timeout", "180s")
@@ -58,12 +60,37 @@ async def upgrade_everything(scene: Scene) -> float:
     return since
 
 
+async def fail_migration(scene: Scene) -> float:
+    """Upgrade the API with a migration that fails half-way: nothing of it stays, and no new pod starts."""
+    head = await scene.do(_revision, scene)
+    async with _next_revision(scene, _FAILING) as options:
+        before = await scene.do(_templates, scene)
+        since = scene.stage.breaks("helm upgrade of the API, with a migration that fails")
+        try:
+            await scene.do(
+                scene.helm.upgrade, "api", *options, "--set", "migration.backoffLimit=0", "--timeout", "120s"
+            )
+        except LocalError as error:
+            scene.stage.notes.append(str(error).rpartition("Error: ")[2])
+        else:
+            raise LocalError("a migration that fails did not stop the release")
+        scene.stage.recovered("the release stopped")
+        await scene.stage.last(3)
+        if new := await scene.do(_templates, scene) - before:
+            raise LocalError(f"pods of another template started: {', '.join(sorted(new))}")
+        if (revision := await scene.do(_revision, scene)) != head:
+            raise LocalError(f"the schema is at {revision} after a migration that failed; it was at {head}")
+        if await scene.do(_has_column, scene):
+            raise LocalError("half of a migration that failed is in the schema")
+    return since
+
+
 @asynccontextmanager
-async def _next_revision(scene: Scene) -> AsyncIterator[tuple[str, ...]]:
+async def _next_revision(scene: Scene, revision: str) -> AsyncIterator[tuple[str, ...]]:
     """Put a revision after the newest into the API's pods; at the end take it back, out of the database too."""
     head = await scene.do(_revision, scene)
     name = f"{_REVISION}.py"
-    await scene.do(write_config_map, scene.kube, _CONFIG_MAP, {name: _NEXT % head})
+    await scene.do(write_config_map, scene.kube, _CONFIG_MAP, {name: revision % head})
     mount = {"name": _CONFIG_MAP, "mountPath": f"{_INSIDE}/{name}", "subPath": name, "readOnly": True}
     values = await scene.do(extra_pod_values)
     before = _written("before", values)
@@ -89,6 +116,17 @@ def _revision(scene: Scene) -> str:
     return str(revision)
 
 
+def _has_column(scene: Scene) -> bool:
+    with psycopg.connect(scene.stage.reach.database_url) as session:
+        query = "SELECT FROM information_schema.columns WHERE table_name = 'tasks' AND column_name = %s"
+        return session.execute(query, [_COLUMN]).fetchone() is not None
+
+
+def _templates(scene: Scene) -> set[str]:
+    """Which pod templates the API's pods are of."""
+    return {pod.metadata.labels["pod-template-hash"] for pod in scene.kube.pods("api")}
+
+
 def _take_back(scene: Scene, head: str) -> None:
     with psycopg.connect(scene.stage.reach.database_url) as session:
         session.execute("SET lock_timeout = '10s'")
@@ -103,6 +141,15 @@ CASES = (
         act=upgrade_everything,
         felt=Felt.MARKED,
         budget_seconds=180,
+        counted_from="the upgrade",
+        checks=(nothing_failed,),
+    ),
+    ClusterCase(
+        name="migration_fails",
+        breaks="the API upgraded with a migration that fails",
+        act=fail_migration,
+        felt=Felt.MARKED,
+        budget_seconds=120,
         counted_from="the upgrade",
         checks=(nothing_failed,),
     ),

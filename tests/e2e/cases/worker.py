@@ -1,4 +1,4 @@
-"""Worker pods go away in the middle of a job (failure mode 2)."""
+"""Worker pods go away or stand still in the middle of a job (failure mode 2)."""
 
 from kubernetes.client import V1Pod
 
@@ -31,6 +31,22 @@ async def kill_worker(scene: Scene) -> float:
     since = scene.stage.breaks(f"kill -9 of the container of {pod.metadata.name} in the middle of a job")
     await scene.do(scene.kube.kill, pod)
     await until_elsewhere(scene, running)
+    await scene.until_rolled_out([_WORKER])
+    return since
+
+
+async def freeze_worker(scene: Scene) -> float:
+    """Freeze the worker that runs a job, from its node; when the job is elsewhere the worker wakes up, too late."""
+    running = await start_long_job(scene)
+    pod = await _pod_of(scene, running)
+    since = scene.stage.breaks(f"freeze the container of {pod.metadata.name} in the middle of a job")
+    await scene.do(scene.kube.freeze, pod)
+    try:
+        await until_elsewhere(scene, running)
+    finally:
+        # Unless the kubelet was faster: then the container that was frozen is gone.
+        await scene.do(scene.kube.thaw, pod)
+    scene.stage.heals("the worker wakes up")
     await scene.until_rolled_out([_WORKER])
     return since
 
@@ -69,6 +85,16 @@ CASES = (
         felt=Felt.MARKED,
         budget_seconds=25,
         counted_from="the kill",
+        checks=(writes_unharmed,),
+        nodes=True,
+    ),
+    ClusterCase(
+        name="worker_frozen",
+        breaks="a worker frozen in the middle of a job, past its lease",
+        act=freeze_worker,
+        felt=Felt.MARKED,
+        budget_seconds=25,
+        counted_from="the freeze",
         checks=(writes_unharmed,),
         nodes=True,
     ),
