@@ -130,12 +130,13 @@ class Part(ABC):
 
     def stop(self) -> None:
         """Stop gracefully, then by force, and forget the process. A part that does not run is left alone."""
-        if self._child is not None:
-            if self._child.poll() is None:
-                stop_process(psutil.Process(self._child.pid), self.stop_signals)
+        child = self._child  # two threads may stop a part: whoever gives it up, and its keeper
+        if child is not None:
+            if child.poll() is None:
+                stop_process(psutil.Process(child.pid), self.stop_signals)
             else:
-                kill_group(self._child.pid)
-            self._child.wait()
+                kill_group(child.pid)
+            child.wait()
             self._child = None
         self.folders.record(self.name).unlink(missing_ok=True)
 

