@@ -4,6 +4,7 @@ import argparse
 import sys
 from collections.abc import Callable
 from dataclasses import fields, replace
+from datetime import datetime
 from pathlib import Path
 
 from taskhub_local.errors import LocalError
@@ -56,6 +57,18 @@ def _parser() -> argparse.ArgumentParser:
 
     commands.add_parser("demo", help="drive the main job end to end on sample files").set_defaults(command=_demo)
     commands.add_parser("reindex", help="build the search index anew").set_defaults(command=_reindex)
+    restored = commands.add_parser(
+        "after-restore",
+        help="once PostgreSQL was restored to an earlier time: clear the queues, then build the index anew; the "
+        "operator's password is read from standard input",
+    )
+    restored.add_argument("--to", type=_time, required=True, help="the time restored to, with its zone (ISO 8601)")
+    restored.add_argument("--api", required=True, metavar="URL", help="where clients find the API")
+    restored.add_argument("--operator", required=True, metavar="EMAIL", help="an operator's account")
+    restored.add_argument(
+        "--patience", type=float, default=1_800, metavar="SECONDS", help="wait so long for the API (%(default)g)"
+    )
+    restored.set_defaults(command=_after_restore)
     chaos = commands.add_parser("chaos", help="break something of the running platform, and watch it recover")
     chaos.add_argument("case", nargs="?", help="which fault (default: list them)")
     chaos.add_argument("--seed", type=int, default=None, help="deal the same load again")
@@ -67,6 +80,13 @@ def _parser() -> argparse.ArgumentParser:
 
 
 # Each command imports its own module: `taskhub status` should not wait for what `taskhub up` needs.
+
+
+def _time(value: str) -> datetime:
+    time = datetime.fromisoformat(value)
+    if time.tzinfo is None:
+        raise argparse.ArgumentTypeError(f"{value} has no zone: write {value}Z for UTC")
+    return time
 
 
 def _state(arguments: argparse.Namespace) -> Path:
@@ -114,6 +134,14 @@ def _reindex(arguments: argparse.Namespace) -> int:
     from taskhub_local.commands.reindex import reindex
 
     return reindex(_state(arguments))
+
+
+def _after_restore(arguments: argparse.Namespace) -> int:
+    from taskhub_local.commands.after_restore import after_restore
+    from taskhub_local.platform.runfile import AccountInfo
+
+    operator = AccountInfo(email=arguments.operator, password=sys.stdin.readline().rstrip("\n"))
+    return after_restore(arguments.to, arguments.api.rstrip("/"), operator, patience_seconds=arguments.patience)
 
 
 def _chaos(arguments: argparse.Namespace) -> int:

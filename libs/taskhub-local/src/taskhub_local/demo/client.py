@@ -1,6 +1,7 @@
 """A small client of the HTTP API, as any program would write one."""
 
 import json
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -11,6 +12,7 @@ import httpx
 from taskhub_local.errors import LocalError
 
 _TIMEOUT_SECONDS = 30.0
+_PAUSE_SECONDS = 1.0
 
 
 class DemoError(LocalError):
@@ -29,8 +31,10 @@ class Progress:
 class Api:
     """One account's view of the API."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, *, patience_seconds: float = 0.0) -> None:
+        """`patience_seconds` is how long a request is repeated that got 503 or no answer: those of Api may be."""
         self._client = httpx.Client(base_url=url, timeout=_TIMEOUT_SECONDS)
+        self._patience_seconds = patience_seconds
 
     def close(self) -> None:
         """Close the connections."""
@@ -47,14 +51,19 @@ class Api:
 
     def call(self, method: str, path: str, expected: int, **arguments: Any) -> httpx.Response:
         """Send one request. Raises DemoError if the answer has another status, or none comes."""
-        try:
-            answer = self._client.request(method, path, **arguments)
-        except httpx.HTTPError as error:
-            raise DemoError(f"{method} {path} was not answered: {error!r}") from error
-        if answer.status_code != expected:
-            text = f"{method} {path} answered {answer.status_code} instead of {expected}: {answer.text.strip()[:300]}"
-            raise DemoError(text)
-        return answer
+        deadline = time.monotonic() + self._patience_seconds
+        while True:
+            try:
+                answer = self._client.request(method, path, **arguments)
+                if answer.status_code == expected:
+                    return answer
+                problem = f"answered {answer.status_code} instead of {expected}: {answer.text.strip()[:300]}"
+                may_help = answer.status_code == httpx.codes.SERVICE_UNAVAILABLE
+            except httpx.HTTPError as error:
+                problem, may_help = f"was not answered: {error!r}", True
+            if not may_help or time.monotonic() >= deadline:
+                raise DemoError(f"{method} {path} {problem}")
+            time.sleep(_PAUSE_SECONDS)
 
     def get(self, path: str, **params: Any) -> dict[str, Any]:
         """Get a JSON object."""
