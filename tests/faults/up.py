@@ -14,10 +14,9 @@ from pathlib import Path
 import psutil
 
 from taskhub_local.errors import LocalError, NotRunningError
+from taskhub_local.faults.host import free_ports
 from taskhub_local.faults.kinds import MODULE
-from taskhub_local.platform.plan import Ports, choose_ports
 from taskhub_local.platform.runfile import PartState, RunInfo, read_run
-from taskhub_local.ports import any_free
 from taskhub_local.process.leftovers import remove_all
 
 _SETTLED = {PartState.READY, PartState.UNAVAILABLE}
@@ -28,8 +27,7 @@ class Up:
 
     def __init__(self, state: Path) -> None:
         self.state = state
-        base = min(any_free(), 60_000)
-        self.ports, _ = choose_ports(Ports(**{name: base + step for step, name in enumerate(asdict(Ports()))}))
+        self.ports = free_ports()
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:

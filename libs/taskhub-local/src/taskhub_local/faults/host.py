@@ -43,19 +43,33 @@ _OWN_SETTINGS: Mapping[str, str] = {
 }
 
 
+def free_ports() -> Ports:
+    """Return ports that are free right now, one beside the other."""
+    base = min(any_free(), 60_000)
+    ports, _ = choose_ports(Ports(**{name: base + step for step, name in enumerate(asdict(Ports()))}))
+    return ports
+
+
 class Host:
     """Starts the platform when entered, and stops it when left. Its methods are for the cases."""
 
-    def __init__(self, state: Path, *, elasticsearch: bool = True, say: Callable[[str], None] = lambda _: None) -> None:
-        base = any_free()
-        wanted = {name: min(base, 60_000) + step for step, name in enumerate(asdict(Ports()))}
-        ports, _ = choose_ports(Ports(**wanted))
+    def __init__(
+        self,
+        state: Path,
+        *,
+        ports: Ports | None = None,
+        elasticsearch: bool = True,
+        environment: Mapping[str, str] | None = None,
+        say: Callable[[str], None] = lambda _: None,
+    ) -> None:
+        """`environment` has further variables for the apps."""
+        ports = ports or free_ports()
         self.sqs = Proxy(ports.sqs)
         self.postgres = Proxy(ports.postgres)
         self.balancer = Proxy(ports.api)
         """Where clients find the API: what an ingress is to several pods."""
-        environment = {**_OWN_SETTINGS, "TASKHUB_SQS_ENDPOINT_URL": self.sqs.url}
-        options = PlatformOptions(state, ports, elasticsearch=elasticsearch, environment=environment)
+        variables = {**_OWN_SETTINGS, "TASKHUB_SQS_ENDPOINT_URL": self.sqs.url, **(environment or {})}
+        options = PlatformOptions(state, ports, elasticsearch=elasticsearch, environment=variables)
         self.platform = Platform(options, say=say)
         self.target = Target(self.platform.run_info)
         self._stack = ExitStack()
@@ -161,7 +175,7 @@ class Host:
     def _start_guardian(self) -> subprocess.Popen[bytes]:
         """Stops everything, and deletes it, if this process is killed."""
         state = self.platform.options.state
-        command = (sys.executable, "-m", "taskhub_local.testing.guardian", str(os.getpid()), str(state))
+        command = (sys.executable, "-m", "taskhub_local.process.guardian", str(os.getpid()), str(state))
         return spawn(command, log=self.platform.folders.log("guardian"), environment=os.environ)
 
 

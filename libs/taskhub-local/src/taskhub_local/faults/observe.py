@@ -1,7 +1,7 @@
 """Looks at what the platform holds: PostgreSQL, the index, the mail sink and the webhook receiver."""
 
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Set
 from typing import Any
 
 import httpx
@@ -44,6 +44,10 @@ class Eyes:
         self.account_id = account_id
         self._email = email
         self._receiver = receiver
+        self.on_their_way: Mapping[uuid.UUID, int] = {}
+        """Events that a restore lost: see Observed."""
+        self.undone: Set[uuid.UUID] = frozenset()
+        """Jobs whose mails and deliveries arrived in a time that was undone: not looked at unless the job is there."""
         self._alias = SearchSettings.model_fields["search_alias"].default
 
     def look(self) -> Observed:
@@ -52,16 +56,23 @@ class Eyes:
         with self.session() as session:
             session.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
             versions = {row[0]: IndexedTask(row[1], row[2]) for row in session.execute(_VERSIONS)}
+            jobs = tuple(session.cursor(row_factory=class_row(JobRow)).execute(_JOBS, account))
+            undone = self.undone - {row.id for row in jobs}
             return Observed(
                 tasks=tuple(session.cursor(row_factory=class_row(TaskRow)).execute(_TASKS, account)),
-                jobs=tuple(session.cursor(row_factory=class_row(JobRow)).execute(_JOBS, account)),
+                jobs=jobs,
                 effects=self._effects(session),
                 activity=tuple(session.cursor(row_factory=class_row(ActivityRow)).execute(_ACTIVITY, account)),
-                mails=tuple(self.target.mails(self._email)),
-                deliveries=self._receiver.deliveries,
+                mails=tuple(job for job in self.target.mails(self._email) if job not in undone),
+                deliveries=tuple(one for one in self._receiver.deliveries if one.delivery_id not in undone),
                 versions=versions,
                 index=self.index(),
+                on_their_way=self.on_their_way,
             )
+
+    def arrived(self) -> set[uuid.UUID]:
+        """Return the jobs whose mails and deliveries have arrived so far."""
+        return {*self.target.mails(self._email), *(one.delivery_id for one in self._receiver.deliveries)}
 
     def session(self) -> psycopg.Connection[tuple[Any, ...]]:
         """Open a session of our own, beside whatever the apps use."""

@@ -78,3 +78,5 @@ class Observed:
     """Every task of every account in PostgreSQL, as the index should have it."""
     index: Mapping[uuid.UUID, IndexedTask] | None = None
     """Every document of the index; None where there is no Elasticsearch."""
+    on_their_way: Mapping[uuid.UUID, int] = field(default_factory=dict)
+    """How many events of a task or job the feed may lack: they were in SQS when time was set back by a restore."""

@@ -28,6 +28,7 @@ from taskhub_local.faults.reach import Front, Hooks, Reach
 from taskhub_local.faults.receiver import Receiver
 from taskhub_local.faults.recovery import Probe, longest_gap, percentile, recovery_seconds
 from taskhub_local.faults.report import CaseReport, summary
+from taskhub_local.faults.rewind import rewound
 from taskhub_local.faults.settle import Settled, settle
 from taskhub_local.faults.stage import Stage
 from taskhub_local.faults.verdict import Verdict, judge
@@ -134,7 +135,10 @@ async def run_case(case: Case, setting: Setting, *, seed: int) -> CaseReport:
             events=as_probes(event_ways(run.eyes), prompt_seconds=run.prompt_event),
             fenced_writes=max(0.0, counter(setting.target.metrics_urls, _FENCED) - fenced),
         )
-        report = _report(run, evidence, settled, judge(run.client.ledger.entries, settled.observed), seed=seed)
+        entries = run.client.ledger.entries
+        if run.stage.rewind is not None:
+            entries = rewound(entries, run.stage.rewind)
+        report = _report(run, evidence, settled, judge(entries, settled.observed), seed=seed)
         report = replace(report, failures=(failure, *report.failures)) if failure else report
         for line in summary(report):
             setting.say(line)

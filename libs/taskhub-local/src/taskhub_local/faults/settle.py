@@ -62,5 +62,6 @@ def _left(eyes: Eyes) -> str:
     with eyes.session() as session:
         row = session.execute(_LEFT, {"account": eyes.account_id, "announced": list(ANNOUNCED_KINDS)}).fetchone()
     jobs, outbox, events = row or (0, 0, 0)
+    events -= sum(eyes.on_their_way.values())
     parts = {"jobs have not ended": jobs, "events are in the outbox": outbox, "events are not in the feed": events}
     return ", ".join(f"{count} {name}" for name, count in parts.items() if count)

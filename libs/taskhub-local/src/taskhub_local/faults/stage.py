@@ -13,6 +13,7 @@ from taskhub_local.errors import LocalError
 from taskhub_local.faults.client import Client
 from taskhub_local.faults.observe import Eyes
 from taskhub_local.faults.reach import Reach
+from taskhub_local.faults.rewind import Rewind
 from taskhub_local.faults.target import Target
 
 if TYPE_CHECKING:
@@ -44,6 +45,8 @@ class Stage:
         self.recovered_at: float | None = None
         self.measured_until = math.inf
         self.notes: list[str] = []
+        self.rewind: Rewind | None = None
+        """Set by a case that has taken PostgreSQL back to an earlier time: the ledger is taken back, too."""
         self._host = host
 
     @property

@@ -22,6 +22,8 @@ class Target:
 
     def __init__(self, describe: Describe) -> None:
         self.describe = describe
+        self.primary = "postgres"
+        """The part that is PostgreSQL, which takes the writes."""
 
     @property
     def api_url(self) -> str:
@@ -35,7 +37,7 @@ class Target:
     @property
     def database_url(self) -> str:
         """PostgreSQL itself, also where the apps reach it through a proxy."""
-        return self.describe().part("postgres").url
+        return self.describe().part(self.primary).url
 
     @property
     def elasticsearch_url(self) -> str | None:

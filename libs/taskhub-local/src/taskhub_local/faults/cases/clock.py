@@ -1,21 +1,19 @@
 """One process's clock is an hour off: leases go by the database's clock, so nothing comes of it."""
 
 import os
-import shutil
 import subprocess
 import sys
 import time
 from collections.abc import Mapping
-from importlib.resources import files
 from pathlib import Path
 
-import taskhub_local.faults
 from taskhub_local.errors import LocalError
 from taskhub_local.faults.case import Felt, Need
 from taskhub_local.faults.cases.making import case
 from taskhub_local.faults.checks import writes_unharmed
 from taskhub_local.faults.judge_jobs import STEPS_KIND
 from taskhub_local.faults.load import DEFAULT_MIX, LoadPlan
+from taskhub_local.faults.preload import build
 from taskhub_local.faults.stage import Stage
 from taskhub_local.faults.submissions import submit_job
 from taskhub_local.parts.app import App
@@ -34,14 +32,7 @@ _TAKEN_AWAY = """
 
 def skewed(folder: Path, seconds: int) -> Mapping[str, str]:
     """Return the variables that shift a process's clock. Raises LocalError where that cannot be done."""
-    library = folder / "skew.so"
-    compiler = shutil.which("cc") or shutil.which("gcc")
-    if compiler is None:
-        raise LocalError("shifting one process's clock needs a C compiler")
-    source = files(taskhub_local.faults) / "skew.c"
-    command = [compiler, "-shared", "-fPIC", "-O2", "-o", str(library), str(source), "-ldl"]
-    subprocess.run(command, check=True, capture_output=True)  # noqa: S603 - our own source
-    variables = {"LD_PRELOAD": str(library), "FAULT_CLOCK_SKEW_SECONDS": str(seconds)}
+    variables = {"LD_PRELOAD": str(build("skew", folder)), "FAULT_CLOCK_SKEW_SECONDS": str(seconds)}
     _check(variables, seconds)
     return variables
 
