@@ -1,6 +1,7 @@
 """The alerts of a case, where something watches the cluster: what fired, and whether failure-modes.yaml allows it."""
 
 import time
+from collections.abc import Iterable
 from dataclasses import replace
 
 from tools.matrix.expect import expectation
@@ -26,14 +27,23 @@ def with_alerts(outcome: Outcome, began_at: float) -> Outcome:
     if not watch.is_there():
         return outcome
     allowed = frozenset(expectation(load(), outcome.case).allowed)
-    still = [alerts for ended_at, alerts in _earlier if ended_at > began_at - _LONGEST_WINDOW_SECONDS]
     now = time.time()
     fired = watch.fired(began_at, now)
-    _earlier.append((now, allowed))
     false = [
         f"{one.alert} fired {one.first:.0f} s after the fault; failure-modes.yaml does not allow it"
-        for one in fired
-        if one.alert not in allowed.union(_OF_THE_MACHINE, *still)
+        for one in false_alerts(fired, allowed, _earlier, began_at)
     ]
+    _earlier.append((now, allowed))
     spans = tuple(f"{one.alert} {one.first:.0f} to {one.last:.0f} s" for one in fired)
     return replace(outcome, alerts=spans, failures=(*outcome.failures, *false))
+
+
+def false_alerts(
+    fired: Iterable[watch.Fired],
+    allowed: frozenset[str],
+    earlier: Iterable[tuple[float, frozenset[str]]],
+    began_at: float,
+) -> list[watch.Fired]:
+    """Return the alerts that neither this case nor one shortly before it may cause. Times are Unix seconds."""
+    still = [alerts for ended_at, alerts in earlier if ended_at > began_at - _LONGEST_WINDOW_SECONDS]
+    return [one for one in fired if one.alert not in allowed.union(_OF_THE_MACHINE, *still)]
