@@ -1,7 +1,6 @@
 """An alert that no case may have caused fails the case in which it fired."""
 
 import pytest
-
 from tests.e2e.alerting import false_alerts
 from tests.e2e.watch import Fired
 
