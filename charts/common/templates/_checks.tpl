@@ -30,6 +30,9 @@ No Secret is named that holds {{ join ", " $missing }}: create one (kubectl -n {
 {{- if and (has "database" .needs) (hasPrefix "verify-" .root.Values.database.tls.mode) (not .root.Values.database.tls.caConfigMap) }}
 database.tls.mode is {{ .root.Values.database.tls.mode }}, but there is nothing to verify with: put the server's CA into a ConfigMap and name it in database.tls.caConfigMap.
 {{ end -}}
+{{- if and (has "search" .needs) .root.Values.search.tls.caSecret (not (hasPrefix "https://" .root.Values.search.url)) }}
+search.tls.caSecret names a CA, but search.url is {{ default "empty" .root.Values.search.url }}, which has no certificate: begin search.url with https://, or take the CA away.
+{{ end -}}
 {{- end -}}
 
 {{/* One workload. Takes `root`, `at` (where its values are, such as "worker."), `values` and `fixed` (cannot scale). */}}

@@ -102,6 +102,11 @@ spec:
   mountPath: {{ include "common.databaseCaPath" . | dir }}
   readOnly: true
 {{- end }}
+{{- if and (has "search" .needs) .root.Values.search.tls.caSecret }}
+- name: search-ca
+  mountPath: {{ include "common.searchCaPath" . | dir }}
+  readOnly: true
+{{- end }}
 {{- end -}}
 
 {{- define "common.volumes" -}}
@@ -112,6 +117,18 @@ spec:
 - name: database-ca
   configMap:
     name: {{ . }}
+{{- end }}
+{{- if has "search" .needs }}
+{{- with .root.Values.search.tls }}
+{{- if .caSecret }}
+- name: search-ca
+  secret:
+    secretName: {{ .caSecret }}
+    items: [{key: {{ .caKey }}, path: {{ .caKey }}}]
+    # Elasticsearch may be away, and its operator's Secret with it: pods start without, and search in PostgreSQL.
+    optional: true
+{{- end }}
+{{- end }}
 {{- end }}
 {{- end -}}
 

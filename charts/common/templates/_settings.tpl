@@ -32,6 +32,9 @@ TASKHUB_SQS_ENDPOINT_URL: {{ . | quote }}
 {{- with $values.search.url }}
 TASKHUB_ELASTICSEARCH_URL: {{ . | quote }}
 {{- end }}
+{{- if $values.search.tls.caSecret }}
+TASKHUB_ELASTICSEARCH_CA_FILE: {{ include "common.searchCaPath" . }}
+{{- end }}
 TASKHUB_SEARCH_ALIAS: {{ $values.search.alias }}
 {{- end }}
 {{- if has "mail" .needs }}
@@ -44,6 +47,10 @@ TASKHUB_MAIL_FROM: {{ $values.mail.from | quote }}
 
 {{- define "common.databaseCaPath" -}}
 /etc/taskhub/database-ca/{{ .root.Values.database.tls.caKey }}
+{{- end -}}
+
+{{- define "common.searchCaPath" -}}
+/etc/taskhub/search-ca/{{ .root.Values.search.tls.caKey }}
 {{- end -}}
 
 {{/* The ConfigMap's data. `settings`: the chart's own lines. The value `config` has the last word. */}}

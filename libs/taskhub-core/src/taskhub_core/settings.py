@@ -3,6 +3,7 @@
 Every field is read from the environment as ``TASKHUB_`` plus its name in capitals. Units are in the names.
 """
 
+from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import AnyUrl, Field, SecretStr, UrlConstraints
@@ -100,6 +101,10 @@ class SearchSettings(CoreSettings):
     )
     elasticsearch_api_key: SecretStr | None = Field(
         default=None, description="API key for Elasticsearch, when it asks."
+    )
+    elasticsearch_ca_file: Path | None = Field(
+        default=None,
+        description="The CA that signed Elasticsearch's certificate, as a PEM file. Default: the public CAs.",
     )
     search_alias: str = Field(
         default="taskhub-tasks", description="The alias that reads and writes of the index go to."

@@ -1,13 +1,17 @@
 """Clients of Elasticsearch: one attempt a call, a limit on its time, and errors sorted by what they mean."""
 
 import enum
+from pathlib import Path
 from typing import Any
 
+import structlog
 from elastic_transport import AiohttpHttpNode
 from elasticsearch import ApiError, AsyncElasticsearch, ConnectionTimeout, Elasticsearch, TransportError
 from elasticsearch.serializer import OrjsonSerializer
 
 from taskhub_core.settings import SearchSettings
+
+log = structlog.get_logger(__name__)
 
 
 class SearchFailure(enum.StrEnum):
@@ -42,6 +46,7 @@ def classify_status(status: int) -> SearchFailure:
 
 def _options(settings: SearchSettings, timeout_seconds: float) -> dict[str, Any]:
     key = settings.elasticsearch_api_key
+    tls = settings.elasticsearch_url is not None and settings.elasticsearch_url.scheme == "https"
     return {
         "hosts": [str(settings.elasticsearch_url)],
         "api_key": None if key is None else key.get_secret_value(),
@@ -50,6 +55,7 @@ def _options(settings: SearchSettings, timeout_seconds: float) -> dict[str, Any]
         "max_retries": 0,
         "retry_on_timeout": False,
         "serializer": OrjsonSerializer(),
+        "ca_certs": str(settings.elasticsearch_ca_file) if tls and settings.elasticsearch_ca_file else None,
     }
 
 
@@ -59,7 +65,15 @@ def make_client(settings: SearchSettings, *, timeout_seconds: float = 10.0) -> E
 
 
 def make_async_client(settings: SearchSettings, *, timeout_seconds: float) -> AsyncElasticsearch:
-    """A client for the API's event loop. `settings.elasticsearch_url` must be set."""
+    """A client for the API's event loop. `settings.elasticsearch_url` must be set.
+
+    It reads the CA now. Without the file it trusts the public CAs only, and every call fails as if Elasticsearch were
+    away: the API starts nonetheless.
+    """
+    options = _options(settings, timeout_seconds)
+    if options["ca_certs"] is not None and not Path(options["ca_certs"]).is_file():
+        log.error("search_ca_missing", path=options["ca_certs"])
+        options["ca_certs"] = None
     # By aiohttp: httpx's pool loses connections when callers stop waiting, until none is left
     # (tests/search/test_deadlines.py).
-    return AsyncElasticsearch(node_class=AiohttpHttpNode, **_options(settings, timeout_seconds))
+    return AsyncElasticsearch(node_class=AiohttpHttpNode, **options)
