@@ -1,11 +1,11 @@
-"""A connection that is held too long is cut, whatever the server does."""
+"""A connection that is held too long is cut, whatever the server does; one to a read-only server is given up."""
 
 import time
 
 import psutil
 import pytest
-from sqlalchemy import text
-from sqlalchemy.exc import OperationalError
+from sqlalchemy import Connection, text
+from sqlalchemy.exc import InternalError, OperationalError
 
 from taskhub_core.settings import DatabaseSettings
 from taskhub_local.parts.postgres import PostgresPart
@@ -40,4 +40,21 @@ def test_a_transaction_within_its_time_is_left_alone(database_url: str) -> None:
     while time.monotonic() < end:
         with engine.begin() as connection:
             connection.execute(text("SELECT pg_sleep(0.3)"))
+    engine.dispose()
+
+
+def test_a_server_that_turned_read_only_is_given_up_for_another_connection(database_url: str) -> None:
+    """Such as the old primary after a failover, which goes on answering as a standby (found by `make faults`)."""
+    settings = DatabaseSettings(database_url=database_url)
+    engine = watched_engine(settings, ConnectionWatch(), application_name="test-watch", limit_seconds=10.0)
+
+    def session(connection: Connection) -> int:
+        return int(connection.execute(text("SELECT pg_backend_pid()")).scalar_one())
+
+    with engine.begin() as connection:
+        first = session(connection)
+    with pytest.raises(InternalError), engine.begin() as connection:
+        connection.execute(text("SET TRANSACTION READ ONLY; CREATE TABLE never (n int)"))
+    with engine.begin() as connection:
+        assert session(connection) != first
     engine.dispose()

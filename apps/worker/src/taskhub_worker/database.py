@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import Engine, create_engine, event
 
 from taskhub_core.database.abort import DriverConnection, abort_driver
-from taskhub_core.database.engine import engine_options, sqlalchemy_url
+from taskhub_core.database.engine import engine_options, leave_read_only_servers, sqlalchemy_url
 from taskhub_core.settings import DatabaseSettings
 
 _LOOK_EVERY_SECONDS = 0.25
@@ -70,4 +70,5 @@ def watched_engine(
     event.listen(engine, "checkout", taken)
     event.listen(engine, "checkin", put_back)
     event.listen(engine, "close", put_back)
+    leave_read_only_servers(engine)
     return engine
