@@ -4,7 +4,6 @@ from pathlib import Path
 
 from rich.console import Console
 
-from taskhub_local.commands.after_restore import rebuild_index
 from taskhub_local.demo.client import Api
 from taskhub_local.demo.report import Report
 from taskhub_local.platform.runfile import read_run
@@ -16,10 +15,14 @@ def reindex(state: Path) -> int:
     Raises NotRunningError if no platform runs, and DemoError if the job does not succeed.
     """
     run = read_run(state)
+    report = Report(Console(highlight=False))
     api = Api(run.api_url)
     try:
         api.log_in(run.operator.email, run.operator.password)
-        rebuild_index(api, Report(Console(highlight=False)))
+        with report.step("search.reindex") as step:
+            job_id = api.submit("search.reindex", {})
+            report.follow(api, job_id, "search.reindex")
+            step.result = ", ".join(f"{name} {value}" for name, value in (api.result(job_id) or {}).items())
     finally:
         api.close()
     return 0
