@@ -43,7 +43,8 @@ def _lua(value: Any) -> str:
 def _health(manifest: Manifest) -> tuple[str, str]:
     group, kind = kind_of(manifest)
     check = _own_checks()[f"{group}_{kind}"]
-    program = f"local function check(obj)\n{check}\nend\nlocal hs = check({_lua(manifest)})\n"
+    # Argo CD gives checks the basics and tables alone.
+    program = f"string, math, io = nil\nlocal function check(obj)\n{check}\nend\nlocal hs = check({_lua(manifest)})\n"
     program += "print(hs.status)\nprint(hs.message)"
     result = subprocess.run([tool("glua"), "-e", program], capture_output=True, text=True, timeout=30, check=False)
     assert result.returncode == 0, result.stdout + result.stderr
@@ -71,9 +72,9 @@ def _set(made: bool | None, *healths: str | None, error: bool = False) -> Manife
         (_set(True, "Healthy", "Healthy"), ("Healthy", "Its Applications are healthy")),
         (_set(True), ("Healthy", "Its Applications are healthy")),  # none is for this cluster
         (_set(True, "Healthy", "Suspended"), ("Healthy", "Its Applications are healthy")),
-        (_set(True, "Progressing", "Healthy"), ("Progressing", "app-0 is progressing")),
-        (_set(True, "Healthy", "Missing"), ("Progressing", "app-1 is missing")),
-        (_set(True, "Healthy", None), ("Progressing", "app-1 is unknown")),
+        (_set(True, "Progressing", "Healthy"), ("Progressing", "app-0 is Progressing")),
+        (_set(True, "Healthy", "Missing"), ("Progressing", "app-1 is Missing")),
+        (_set(True, "Healthy", None), ("Progressing", "app-1 is Unknown")),
         (_set(True, "Progressing", "Degraded"), ("Degraded", "app-1 is degraded")),
         (_set(False, "Healthy"), ("Progressing", "Waiting for its Applications to be made")),
         (_set(None), ("Progressing", "Waiting for its Applications to be made")),
