@@ -47,3 +47,7 @@ echo uv | "$uv" pip compile --quiet --universal --python-version 3.11 --generate
 # What audits all of these (tools/release-audit.sh), apart from them: it is no part of the environment that it audits.
 echo "tools/release-audit.txt"
 echo pip-audit | "$uv" pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate "$@" - -o tools/release-audit.txt >/dev/null
+
+# What scans for unsafe settings (tools/policy-scan.sh), apart from them too: it holds back many packages.
+echo "tools/policy-scan.txt"
+echo checkov | "$uv" pip compile --quiet --universal --python-version 3.12 --generate-hashes --no-header --no-annotate "$@" - -o tools/policy-scan.txt >/dev/null
