@@ -37,6 +37,7 @@ BUDGETS: Mapping[str, Budget] = {
     "redis-kill": Budget(10, KILL),
     "redis-wipe": Budget(10, "the wipe"),
     "redis-freeze": Budget(10, THAW),
+    "redis-full": Budget(15, "there is memory"),
     "sqs-away": Budget(10, "SQS is back"),
     "sqs-freeze": Budget(10, THAW),
     "consumer-kill": Budget(30, KILL),

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from taskhub_local.faults.case import Check, Checked, Evidence
 from taskhub_local.faults.client import Call
-from taskhub_local.faults.recovery import percentile
+from taskhub_local.faults.recovery import Probe, percentile
 
 
 def _during(calls: Sequence[Call], evidence: Evidence) -> list[Call]:
@@ -79,6 +79,18 @@ def degraded_at_all(evidence: Evidence) -> Checked:
     if not any(call.body and call.body.get("degraded") for call in _during(evidence.searches, evidence)):
         return Checked("no search noticed that Elasticsearch was away: the case did not break it")
     return Checked()
+
+
+def jobs_waited(evidence: Evidence) -> Checked:
+    """Short jobs noticed the fault: otherwise the case tests nothing."""
+    return _waited("jobs", evidence.jobs, evidence)
+
+
+def _waited(what: str, probes: Sequence[Probe], evidence: Evidence) -> Checked:
+    late = [probe.seconds for probe in probes if not probe.ok and probe.ended > evidence.began_at]
+    if not late:
+        return Checked(f"none of the {what} noticed the fault: the case did not break what it means to break")
+    return Checked(note=f"{len(late)} {what} waited, up to {max(late):.1f} s")
 
 
 def late_writes_fenced(evidence: Evidence) -> Checked:
