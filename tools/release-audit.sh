@@ -12,7 +12,7 @@ if ! cmp -s tools/release-audit.txt "$venv/installed.txt"; then
 fi
 
 failed=()
-for lock in requirements/*.txt tools/uv.txt tools/release-audit.txt; do
+for lock in requirements/*.txt tools/uv.txt tools/release-audit.txt tools/policy-scan.txt; do
     echo "audit: $lock"
     # A lock is complete and hashed, so nothing is resolved or installed. Strict: a package that PyPI does not know fails.
     "$venv/bin/pip-audit" --strict --require-hashes --disable-pip --progress-spinner off --requirement "$lock" "$@" ||
