@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 KILL = "the kill"
 THAW = "the thaw"
+NAME_MOVES = "its name leads to the other server"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,10 +35,14 @@ BUDGETS: Mapping[str, Budget] = {
     "postgres-freeze": Budget(5, THAW),
     "postgres-commit-cut": Budget(2, "the last cut"),
     "postgres-disk-full": Budget(15, "there is room"),
+    "postgres-failover": Budget(5, NAME_MOVES),
+    "postgres-switchover": Budget(5, NAME_MOVES),
+    "postgres-restore": Budget(120, "the loss"),
     "redis-kill": Budget(10, KILL),
     "redis-wipe": Budget(10, "the wipe"),
     "redis-freeze": Budget(10, THAW),
     "redis-full": Budget(15, "there is memory"),
+    "redis-failover": Budget(10, NAME_MOVES),
     "sqs-away": Budget(10, "SQS is back"),
     "sqs-freeze": Budget(10, THAW),
     "consumer-kill": Budget(30, KILL),
