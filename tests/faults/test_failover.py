@@ -40,7 +40,7 @@ _STALE_NAME_SECONDS = 5.0
 _QUEUEING_SECONDS = 1.0
 
 # The promise is 2 s; the rest is for a machine that does other things, too.
-_CHECKS = (felt_at_all, never_internal, answered_within(3.0, at_most=5.0))
+_CHECKS = (felt_at_all, never_internal, answered_within(2.5, at_most=5.0))
 
 
 @pytest.fixture
