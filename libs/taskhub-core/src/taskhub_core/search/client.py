@@ -11,7 +11,7 @@ from elasticsearch.serializer import OrjsonSerializer
 
 from taskhub_core.settings import SearchSettings
 
-log = structlog.get_logger(__name__)
+_log = structlog.get_logger(__name__)
 
 
 class SearchFailure(enum.StrEnum):
@@ -72,7 +72,7 @@ def make_async_client(settings: SearchSettings, *, timeout_seconds: float) -> As
     """
     options = _options(settings, timeout_seconds)
     if options["ca_certs"] is not None and not Path(options["ca_certs"]).is_file():
-        log.error("search_ca_missing", path=options["ca_certs"])
+        _log.error("the CA of Elasticsearch is not there", path=options["ca_certs"])
         options["ca_certs"] = None
     # By aiohttp: httpx's pool loses connections when callers stop waiting, until none is left
     # (tests/search/test_deadlines.py).
