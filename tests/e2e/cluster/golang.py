@@ -15,6 +15,9 @@ from tests.e2e.cluster.shell import ClusterError, run
 from tests.e2e.cluster.store import Artefact, Kind, ensure, link
 
 _LEAN = "-s -w"
+# No debug information, which the linker would drop again, and less garbage collection: an eighth of the time less.
+_FLAGS = ("-trimpath", "-gcflags=all=-dwarf=false")
+_ROOM = {"GOGC": "400"}
 
 
 class Way(StrEnum):
@@ -44,7 +47,7 @@ class GoProgram:
     @property
     def artefact(self) -> Artefact:
         """The built program in the cache: another recipe for the same version is another artefact."""
-        recipe = [self.import_path, self.way, self.ldflags, self.tags, str(self.patches)]
+        recipe = [self.import_path, self.way, self.ldflags, self.tags, str(_FLAGS), str(self.patches)]
         if self.way is Way.TOGETHER:
             recipe += [f"{one.module} {one.version} {one.raised}" for one in together()]
         if self.own_source.is_dir():
@@ -249,12 +252,12 @@ def _build(wanted: GoProgram, target: Path, scratch: Path) -> None:
     package = wanted.import_path
     if wanted.own_source.is_dir():
         package = "." if wanted.way is Way.OWN else f"./{wanted.name}"
-    flags = ["-trimpath", "-buildvcs=false", "-ldflags", f"{_LEAN} {wanted.ldflags}".strip(), "-tags", wanted.tags]
+    flags = [*_FLAGS, "-buildvcs=false", "-ldflags", f"{_LEAN} {wanted.ldflags}".strip(), "-tags", wanted.tags]
     _go(wanted, scratch, "build", *flags, "-o", str(target), package)
 
 
 def _install(wanted: GoProgram, target: Path, scratch: Path) -> None:
-    flags = ["-trimpath", "-ldflags", f"{_LEAN} {wanted.ldflags}".strip()]
+    flags = [*_FLAGS, "-ldflags", f"{_LEAN} {wanted.ldflags}".strip()]
     _go(wanted, scratch, "install", *flags, f"{wanted.import_path}@{wanted.version}", GOBIN=str(scratch))
     (built,) = (path for path in scratch.iterdir() if path.is_file())
     built.rename(target)
@@ -318,7 +321,7 @@ def _source(wanted: GoProgram, scratch: Path) -> Path:
 
 def _go(wanted: GoProgram, scratch: Path, *arguments: str, **environment: str) -> None:
     flags = "" if wanted.way in (Way.INSTALL, Way.OWN) else "-mod=mod"
-    settings = {"CGO_ENABLED": "0", "GOFLAGS": flags, "GOWORK": "off", **environment}
+    settings = {"CGO_ENABLED": "0", "GOFLAGS": flags, "GOWORK": "off", **_ROOM, **environment}
     run([go(), *arguments], cwd=scratch, log=wanted.artefact.log, environment=settings)
 
 

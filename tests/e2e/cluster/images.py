@@ -2,6 +2,7 @@
 
 import socket
 import ssl
+from collections.abc import Sequence
 from functools import partial
 
 from taskhub_local.elasticsearch.distribution import cache_folder, ensure_distribution
@@ -12,7 +13,8 @@ from tests.e2e.cluster.standins import StandIn
 from tests.e2e.cluster.steps import Lane, Step, run_steps
 from tests.e2e.cluster.store import locked
 
-_REGISTRIES = ("registry-1.docker.io", "registry.k8s.io", "docker.elastic.co", "quay.io")
+_REGISTRIES = ("registry-1.docker.io", "registry.k8s.io", "docker.elastic.co")
+_WATCHERS_REGISTRY = "quay.io"
 _PROBE_SECONDS = 5.0
 _OPERATOR = ("prometheus-operator", "prometheus-config-reloader")
 # Not for the cluster itself: built when tools.tool() is asked for it, or with the monitoring.
@@ -20,9 +22,9 @@ _ON_DEMAND = ("kustomize", "glua", *_OPERATOR)
 TOOLS = ("helm", "kubeconform", "helm-docs", "kind", "kubectl")
 
 
-def registries_answer() -> bool:
-    """Whether every container registry that we would pull from can be reached."""
-    for host in _REGISTRIES:
+def registries_answer(hosts: Sequence[str] = _REGISTRIES) -> bool:
+    """Whether every one of these container registries can be reached."""
+    for host in hosts:
         try:
             with (
                 socket.create_connection((host, 443), timeout=_PROBE_SECONDS) as plain,
@@ -48,8 +50,11 @@ def ensure_images(*, from_packages: bool = False) -> None:
 def ensure_monitoring_images(*, from_packages: bool = False) -> None:
     """Do so for the images of what watches the cluster. Raises ClusterError."""
     with locked("images"):
-        if from_packages or not registries_answer():
-            run_steps([*(_program(name) for name in _OPERATOR), *(_stand_in(image) for image in standins.WATCHERS)])
+        # The other registries, too: the base image of what receives the alerts is Docker Hub's.
+        if from_packages or not registries_answer((*_REGISTRIES, _WATCHERS_REGISTRY)):
+            bases = sorted({image.base for image in standins.WATCHERS if image.base})
+            steps = [_debian(base) for base in bases]
+            run_steps([*steps, *(_program(name) for name in _OPERATOR), *(_stand_in(one) for one in standins.WATCHERS)])
         else:
             run_steps([_pull(tag) for tag in catalog.MONITORING])
 
