@@ -71,8 +71,8 @@ images: setup ## Build the applications' images, and get or build those that the
 	@$(BIN)/python -m tests.e2e.cluster images
 
 .PHONY: e2e
-e2e: setup-e2e ## Break a real cluster's parts under load; CASE=redis_wipe runs one, KUBECONFIG=path takes another cluster
-	@$(if $(E2E_KUBECONFIG),,$(BIN)/python -m tests.e2e.cluster up --monitoring)
+e2e: setup-e2e ## Break a real cluster's parts under load; CASE=redis_wipe runs one, CASE=gitops Argo CD's, KUBECONFIG=path takes another cluster
+	@$(if $(E2E_KUBECONFIG),,$(BIN)/python -m tests.e2e.cluster up $(if $(findstring gitops,$(CASE)),--gitops,--monitoring))
 	@$(BIN)/python -m pytest tests/e2e -s $(if $(E2E_KUBECONFIG),--kubeconfig $(E2E_KUBECONFIG)) $(if $(CASE),--case $(CASE)) $(ARGS)
 
 .PHONY: alarms

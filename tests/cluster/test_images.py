@@ -64,13 +64,13 @@ def test_a_copied_path_that_is_not_there_is_an_error(repository: Path) -> None:
 
 
 def test_every_image_of_the_cluster_has_a_stand_in() -> None:
-    for tag in (*catalog.BACKING, *catalog.PLATFORM, *catalog.MONITORING):
+    for tag in (*catalog.BACKING, *catalog.PLATFORM, *catalog.MONITORING, *catalog.GITOPS):
         image = standins.stand_in(tag)
         assert (HERE / "standins" / image.folder / "Dockerfile").is_file()
 
 
 def test_every_image_that_a_manifest_names_is_one_that_the_nodes_have() -> None:
-    known = {*catalog.BACKING, *catalog.PLATFORM, *catalog.MONITORING}
+    known = {*catalog.BACKING, *catalog.PLATFORM, *catalog.MONITORING, *catalog.GITOPS}
     for manifest in (HERE / "manifests").rglob("*.yaml"):
         named = {line.split("image:")[1].strip() for line in manifest.read_text().splitlines() if " image:" in line}
         assert named <= known, manifest.name

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from taskhub_local.faults.case import Case, Check, Felt
 from taskhub_local.faults.load import DEFAULT_MIX, LoadPlan
+from tests.e2e.argo import Argo
 from tests.e2e.helm import Helm
 from tests.e2e.kube import Kube
 from tests.e2e.scene import Scene
@@ -33,13 +34,15 @@ class ClusterCase:
     settle_seconds: float = 120.0
     nodes: bool = False
     """Whether it reaches into the nodes, which must then be containers of this machine."""
+    gitops: bool = False
+    """Whether it needs Argo CD, which then runs the releases."""
 
-    def on(self, kube: Kube, helm: Helm) -> Case:
+    def on(self, kube: Kube, helm: Helm, argo: Argo | None = None) -> Case:
         """Return the case as the fault driver runs it."""
         return Case(
             name=self.name,
             breaks=self.breaks,
-            act=lambda stage: self.act(Scene(stage, kube, helm)),
+            act=lambda stage: self.act(Scene(stage, kube, helm, argo)),
             felt=self.felt,
             budget_seconds=self.budget_seconds,
             counted_from=self.counted_from,

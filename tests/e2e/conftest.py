@@ -17,9 +17,11 @@ from taskhub_local.faults.client import Client
 from taskhub_local.faults.pulse import Pulse
 from taskhub_local.faults.runner import Setting
 from taskhub_local.faults.stage import Stage
-from tests.e2e.cases import CASES, QUICK
+from tests.e2e.argo import Argo, is_installed
+from tests.e2e.cases import CASES, GROUPS, QUICK
 from tests.e2e.cluster.paths import KUBECONFIG, STATE
 from tests.e2e.cluster.tools import tool
+from tests.e2e.cluster.wait import until
 from tests.e2e.folder import FOLDER
 from tests.e2e.helm import Helm
 from tests.e2e.install import prepare, reach_of
@@ -27,6 +29,8 @@ from tests.e2e.kube import Kube
 from tests.e2e.priority import preferred
 from tests.e2e.reach import SinkHooks, front
 from tests.e2e.report import markdown, outcomes_in, write_report
+
+_HANDOVER_SECONDS = 420
 
 
 @dataclass(slots=True)
@@ -53,7 +57,9 @@ class Cluster:
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("e2e")
-    group.addoption("--case", default="", help="names of cases, with commas between: only these run")
+    group.addoption(
+        "--case", default="", help="names of cases or of their modules, with commas between: only these run"
+    )
     group.addoption("--kubeconfig", type=Path, default=KUBECONFIG, help="the cluster under test")
     group.addoption("--e2e-seed", type=int, default=None, help="seed of the load (default: random)")
 
@@ -74,15 +80,18 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "case_name" not in metafunc.fixturenames:
         return
     wanted = [name for name in metafunc.config.getoption("--case").replace(",", " ").split() if name]
-    unknown = sorted(set(wanted) - CASES.keys())
+    unknown = sorted(set(wanted) - CASES.keys() - GROUPS.keys())
     if unknown:
-        raise pytest.UsageError(f"there is no case {', '.join(unknown)}; there are: {', '.join(CASES)}")
+        raise pytest.UsageError(f"there is no case {', '.join(unknown)}; there are: {', '.join([*CASES, *GROUPS])}")
+    chosen = {name for one in wanted for name in GROUPS.get(one, (one,))}
+    if not wanted:  # Argo CD takes long, and its cluster is another: CASE=gitops asks for its cases
+        chosen = {case.name for case in CASES.values() if not case.gitops}
     metafunc.parametrize(
         "case_name",
         [
             pytest.param(name, marks=[pytest.mark.quick] if name in QUICK else [])
             for name in CASES
-            if not wanted or name in wanted
+            if name in chosen
         ],
     )
 
@@ -140,6 +149,21 @@ def cluster(pytestconfig: pytest.Config) -> Iterator[Cluster]:
     )
     with preferred():
         yield Cluster(kube, helm, setting, seen)
+
+
+@pytest.fixture(scope="session")
+def argo(cluster: Cluster) -> Iterator[Argo]:
+    """Argo CD, which runs the releases from now on. At the end it lets go of them, and Helm can change them again."""
+    if not is_installed(cluster.kube):
+        pytest.skip("there is no Argo CD in this cluster; this puts it there: make e2e CASE=gitops")
+    say("handing the releases over to Argo CD")
+    argo = Argo(cluster.kube)
+    try:
+        commit = argo.begin()
+        until(lambda: argo.all_run(commit), f"Argo CD runs {commit}", seconds=_HANDOVER_SECONDS)
+        yield argo
+    finally:
+        argo.let_go()
 
 
 def say(line: str) -> None:

@@ -9,9 +9,10 @@ import yaml
 from kubernetes.client import ApiException, V1Pod
 
 from taskhub_local.errors import LocalError
+from tests.e2e.cluster import gitops
 from tests.e2e.kube import APPS, BACKING, INGRESS, Kube
 
-NAMESPACES = (APPS, BACKING, INGRESS)
+NAMESPACES = (APPS, BACKING, INGRESS, gitops.NAMESPACE)
 _LINES = 4_000
 
 

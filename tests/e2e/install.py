@@ -43,10 +43,15 @@ def prepare(kube: Kube, helm: Helm, folder: Path) -> None:
         session.execute(CREATE_EFFECTS)
     write_config_map(kube, _CONFIG_MAP, {_key(path): content for path, content in driver_files().items()})
     folder.mkdir(parents=True, exist_ok=True)
-    for release, parts in {"api": ("",), "worker": ("worker", "dispatcher")}.items():
+    for release, values in values_with_kinds().items():
         path = folder / f"{release}-values.yaml"
-        path.write_text(yaml.safe_dump(_values(parts)))
+        path.write_text(yaml.safe_dump(values))
         helm.upgrade(release, "--values", str(path), "--no-hooks")
+
+
+def values_with_kinds() -> dict[str, dict[str, Any]]:
+    """Return the values that give the driver's kinds to each release that knows kinds."""
+    return {"api": _values(("",)), "worker": _values(("worker", "dispatcher"))}
 
 
 def extra_pod_values() -> dict[str, Any]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from kubernetes.client import V1Pod
 
 from taskhub_local.faults.stage import Stage
+from tests.e2e.argo import Argo
 from tests.e2e.helm import Helm
 from tests.e2e.kube import APPS, Kube, is_ready
 
@@ -21,6 +22,8 @@ class Scene:
     stage: Stage
     kube: Kube
     helm: Helm
+    argo: Argo | None = None
+    """Where Argo CD runs the releases, which Helm must then leave alone."""
 
     async def do[**P, T](self, call: Callable[P, T], *arguments: P.args, **options: P.kwargs) -> T:
         """Call something that blocks."""

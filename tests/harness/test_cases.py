@@ -18,6 +18,11 @@ def test_every_case_has_its_place_in_the_run() -> None:
     assert sorted(defined) == sorted(cases.CASES)
 
 
+def test_cases_are_also_chosen_by_their_module() -> None:
+    assert {name for names in cases.GROUPS.values() for name in names} == set(cases.CASES)
+    assert cases.GROUPS["gitops"] == {name for name in cases.CASES if name.startswith("gitops_")}
+
+
 @pytest.mark.parametrize("case", cases.CASES.values(), ids=lambda case: case.name)
 def test_a_case_says_what_it_does_and_has_a_budget(case: cases.ClusterCase) -> None:
     assert case.breaks

@@ -8,6 +8,7 @@ from tests.e2e.cases import (
     broker,
     database,
     dns,
+    gitops,
     ingress,
     node,
     policies,
@@ -54,12 +55,20 @@ _ORDER = (
     "node_drained",
     "node_stopped",
     "api_scaled",
+    "gitops_commit_synced",
+    "gitops_changed_by_hand",
+    "gitops_bad_release",
+    "gitops_migration_fails",
+    "gitops_component_removed",
+    "gitops_two_environments",
+    "gitops_argo_killed",
 )
 MODULES = (
     api,
     broker,
     database,
     dns,
+    gitops,
     ingress,
     node,
     policies,
@@ -94,3 +103,8 @@ QUICK = frozenset(
 
 CASES: Mapping[str, ClusterCase] = {name: _FOUND[name] for name in _ORDER}
 """Every case, in the order in which they run."""
+
+GROUPS: Mapping[str, frozenset[str]] = {
+    module.__name__.rpartition(".")[2]: frozenset(case.name for case in module.CASES) for module in MODULES
+}
+"""The names of the cases of each module, by the module's."""

@@ -20,6 +20,7 @@ def main() -> int:
     up.add_argument("--repository", default="", help="where that cluster pulls the images from")
     up.add_argument("--only-platform", action="store_true", help="the cluster alone: no backing services, no charts")
     up.add_argument("--monitoring", action="store_true", help="with Prometheus, Alertmanager and exporters")
+    up.add_argument("--gitops", action="store_true", help="with Argo CD, and a Git server for it to read")
     verbs.add_parser("down", help="remove the cluster; the cache stays")
     verbs.add_parser("status", help="show the nodes and pods")
     images = verbs.add_parser("images", help="get or build every image and tool")
@@ -47,6 +48,7 @@ def _run(arguments: argparse.Namespace) -> None:
                 only_platform=arguments.only_platform,
                 from_packages=arguments.from_packages,
                 watched=arguments.monitoring,
+                synced=arguments.gitops,
             )
         case "down":
             commands.down()

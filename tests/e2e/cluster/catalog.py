@@ -25,6 +25,10 @@ MONITORING = (
     f"quay.io/oliver006/redis_exporter:{versions.REDIS_EXPORTER}",
     PYTHON,  # the receiver of the alerts
 )
+ARGO_CD = f"quay.io/argoproj/argocd:{versions.ARGO_CD}"
+GIT_SERVER = "taskhub.local/git-server:v1"
+# Argo CD's cache is the Redis among the backing services.
+GITOPS = (ARGO_CD, GIT_SERVER)
 # The node image: built here, or the one that this version of kind was released with.
 NODE = f"kindest/node:{versions.KUBERNETES}"
 UPSTREAM_NODE = "kindest/node:v1.37.0@sha256:a1ed56cfb0e7b93589bdf97c8cd566405a265939e3620fc4f5de89adff580ae5"

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from tests.e2e.cluster import apps, catalog, engine, images, kind_cluster, monitoring, releases, secrets
+from tests.e2e.cluster import apps, catalog, engine, gitops, images, kind_cluster, monitoring, releases, secrets
 from tests.e2e.cluster.kube import Kubectl
 from tests.e2e.cluster.paths import HERE, KUBECONFIG
 from tests.e2e.cluster.progress import elapsed, say
@@ -19,16 +19,21 @@ _PLATFORM = {
 }
 
 
-def up(*, only_platform: bool = False, from_packages: bool = False, watched: bool = False) -> None:
+def up(
+    *, only_platform: bool = False, from_packages: bool = False, watched: bool = False, synced: bool = False
+) -> None:
     """Bring the cluster up with everything in it; what is there already is reused. Raises ClusterError.
 
-    `watched`: with Prometheus, Alertmanager and exporters.
+    `watched`: with Prometheus, Alertmanager and exporters. `synced`: with Argo CD, which goes where it is not wanted.
     """
     images.ensure_images(from_packages=from_packages)
     if watched:
         images.ensure_monitoring_images(from_packages=from_packages)
+    if synced:
+        images.ensure_gitops_images(from_packages=from_packages)
     tags = {} if only_platform else apps.ensure()
     kubectl = kind_cluster.ensure_cluster()
+    gitops.remove(kubectl)
     if not kind_cluster.is_stand_in():
         kind_cluster.load(*catalog.PLATFORM, *catalog.BACKING)
     _apply_platform(kubectl)
@@ -40,6 +45,9 @@ def up(*, only_platform: bool = False, from_packages: bool = False, watched: boo
         _install(kubectl, tags)
         if watched:
             monitoring.finish(kubectl)
+    if synced:
+        kind_cluster.load(*catalog.GITOPS, onto=[kind_cluster.CONTROL_PLANE])
+        gitops.install(kubectl)
     _wait_for_platform(kubectl)
     say(f"up after {elapsed():.0f} s. The API: {URL} (signed by {secrets.AUTHORITY})")
     if watched:

@@ -43,11 +43,14 @@ class GoProgram:
     seconds: float = 60
     patches: tuple[tuple[str, str, str], ...] = ()  # file, text there, text instead
     raised: tuple[str, ...] = ()  # "module version": what it needs newer than it says, beside what others have raised
+    beside: tuple[str, ...] = ()  # "module version": what its go.mod finds in a folder of its repository, as published
 
     @property
     def artefact(self) -> Artefact:
         """The built program in the cache: another recipe for the same version is another artefact."""
-        recipe = [self.import_path, self.way, self.ldflags, self.tags, str(_FLAGS), str(self.patches)]
+        recipe = [
+            self.import_path, self.way, self.ldflags, self.tags, str(_FLAGS), str(self.patches), *self.beside,
+        ]  # fmt: skip
         if self.way is Way.TOGETHER:
             recipe += [f"{one.module} {one.version} {one.raised}" for one in together()]
         if self.own_source.is_dir():
@@ -127,6 +130,10 @@ def _operator(name: str, package: str, seconds: float) -> GoProgram:
     )  # fmt: skip
 
 
+def _argocd_flags() -> str:
+    return f"-X github.com/argoproj/argo-cd/v3/common.version={versions.ARGO_CD.removeprefix('v')}"
+
+
 def _helm_flags() -> str:
     """What a release of Helm is linked with; without the Kubernetes version `helm template` assumes v1.20."""
     major, minor, _ = versions.KUBERNETES.removeprefix("v").split(".")
@@ -186,9 +193,14 @@ PROGRAMS = (
         "kube-network-policies", versions.KUBE_NETWORK_POLICIES, "sigs.k8s.io/kube-network-policies", "cmd",
         Way.TOGETHER, seconds=20, patches=_QUEUE_BY_TARGET, raised=("github.com/containerd/nri v0.12.0",),
     ),
+    GoProgram(
+        "argocd", versions.ARGO_CD, "github.com/argoproj/argo-cd/v3", way=Way.WRAPPED, ldflags=_argocd_flags(),
+        beside=(f"github.com/argoproj/argo-cd/gitops-engine {versions.GITOPS_ENGINE}",), seconds=200,
+    ),
     _operator("prometheus-operator", "cmd/operator", 150),
     _operator("prometheus-config-reloader", "cmd/prometheus-config-reloader", 40),
     GoProgram("pause", "v1", "pause", way=Way.OWN, seconds=5),
+    GoProgram("git-server", "v1", "git-server", way=Way.OWN, seconds=10),
     # Not for the cluster itself: built when somebody asks tools.tool() for it.
     GoProgram("kustomize", versions.KUSTOMIZE, "sigs.k8s.io/kustomize/kustomize/v5", seconds=40),
     # The Lua of Argo CD's health checks.
@@ -240,6 +252,8 @@ def _build(wanted: GoProgram, target: Path, scratch: Path) -> None:
             return
         case Way.WRAPPED:
             _write_module([wanted], scratch)
+            if wanted.own_source.is_dir():
+                shutil.copytree(wanted.own_source, scratch / wanted.name)
         case Way.TOGETHER:
             _write_module(together(), scratch)
             for one in together():
@@ -272,6 +286,7 @@ def _write_module(programs: Sequence[GoProgram], scratch: Path) -> None:
         versions_of_go.append(_go_version(text))
         requires += [f"require {needed}" for needed in (f"{one.module} {one.version}", *one.raised)]
         replaces += [f"replace {line}" for line in [*replacements(text), *published(text, one.version)]]
+        replaces += [f"replace {found.split()[0]} => {found}" for found in one.beside]
         if not one.own_source.is_dir():
             tools.append(f"tool {one.import_path}")
         if one.patches:

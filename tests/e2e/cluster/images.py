@@ -14,11 +14,12 @@ from tests.e2e.cluster.steps import Lane, Step, run_steps
 from tests.e2e.cluster.store import locked
 
 _REGISTRIES = ("registry-1.docker.io", "registry.k8s.io", "docker.elastic.co")
-_WATCHERS_REGISTRY = "quay.io"
+_QUAY = "quay.io"
 _PROBE_SECONDS = 5.0
 _OPERATOR = ("prometheus-operator", "prometheus-config-reloader")
-# Not for the cluster itself: built when tools.tool() is asked for it, or with the monitoring.
-_ON_DEMAND = ("kustomize", "glua", *_OPERATOR)
+_GITOPS = ("argocd", "helm", "git-server")
+# Not for the cluster itself: built when tools.tool() is asked for it, with the monitoring, or with Argo CD.
+_ON_DEMAND = ("kustomize", "glua", "argocd", "git-server", *_OPERATOR)
 TOOLS = ("helm", "kubeconform", "helm-docs", "kind", "kubectl")
 
 
@@ -51,12 +52,22 @@ def ensure_monitoring_images(*, from_packages: bool = False) -> None:
     """Do so for the images of what watches the cluster. Raises ClusterError."""
     with locked("images"):
         # The other registries, too: the base image of what receives the alerts is Docker Hub's.
-        if from_packages or not registries_answer((*_REGISTRIES, _WATCHERS_REGISTRY)):
+        if from_packages or not registries_answer((*_REGISTRIES, _QUAY)):
             bases = sorted({image.base for image in standins.WATCHERS if image.base})
             steps = [_debian(base) for base in bases]
             run_steps([*steps, *(_program(name) for name in _OPERATOR), *(_stand_in(one) for one in standins.WATCHERS)])
         else:
             run_steps([_pull(tag) for tag in catalog.MONITORING])
+
+
+def ensure_gitops_images(*, from_packages: bool = False) -> None:
+    """Do so for Argo CD's image and that of the Git server, which no registry has. Raises ClusterError."""
+    with locked("images"):
+        if from_packages or not registries_answer((*_REGISTRIES, _QUAY)):
+            run_steps([*(_program(name) for name in _GITOPS), *(_stand_in(image) for image in standins.GITOPS)])
+        else:
+            server = standins.stand_in(catalog.GIT_SERVER)
+            run_steps([_program("git-server"), _pull(catalog.ARGO_CD), _stand_in(server)])
 
 
 def pulled() -> list[Step]:

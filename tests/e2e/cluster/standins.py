@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from taskhub_local.elasticsearch.distribution import ensure_distribution
-from tests.e2e.cluster import debian, engine, golang, maven, versions
+from tests.e2e.cluster import catalog, debian, engine, golang, maven, versions
 from tests.e2e.cluster.debian import KEY_LABEL
 from tests.e2e.cluster.paths import HERE, cache
 from tests.e2e.cluster.shell import ClusterError
@@ -72,6 +72,10 @@ def _kind_files() -> Path:
     return golang.find_source("kind") / "images" / "base" / "files"
 
 
+def _argocd_scripts() -> Path:
+    return golang.find_source("argocd") / "hack"
+
+
 def _packaged(tag: str, package: str) -> StandIn:
     """A program of Prometheus' family as Debian packages it: the tag is upstream's, and so is its version."""
     arguments = (f"PACKAGE={package}", f"VERSION={tag.rsplit(':v', 1)[1]}")
@@ -130,6 +134,15 @@ WATCHERS = (
     _packaged(f"quay.io/oliver006/redis_exporter:{versions.REDIS_EXPORTER}", "prometheus-redis-exporter"),
 )  # fmt: skip
 
+# What syncs it from Git: made and loaded only with `up --gitops`.
+GITOPS = (
+    StandIn(
+        catalog.ARGO_CD, "argocd", _TRIXIE, programs=("argocd", "helm"), files={"hack": _argocd_scripts},
+        versions=(versions.ARGO_CD,), seconds=60,
+    ),
+    StandIn(catalog.GIT_SERVER, "git-server", _TRIXIE, programs=("git-server",)),
+)  # fmt: skip
+
 # What the node image is made of.
 NODE_PARTS = (
     StandIn(
@@ -151,7 +164,7 @@ NODE_PARTS = (
 
 def stand_in(tag: str) -> StandIn:
     """The stand-in with this tag. Raises ClusterError if there is none."""
-    for candidate in (*STAND_INS, *WATCHERS, *NODE_PARTS):
+    for candidate in (*STAND_INS, *WATCHERS, *GITOPS, *NODE_PARTS):
         if candidate.tag == tag:
             return candidate
     raise ClusterError(f"no stand-in for the image {tag}")

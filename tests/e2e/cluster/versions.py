@@ -9,6 +9,7 @@ CRICTL = "v1.37.0"
 KUSTOMIZE = "v5.8.0"
 GLUA = "v1.1.2"
 ARGO_CD = "v3.5.7"
+GITOPS_ENGINE = "v0.0.0-20260914071520-c9c369efcc5b"  # Argo CD's own, from the commit of its release
 CONTAINERD = "v2.2.9"
 ETCD = "v3.6.16"
 COREDNS = "v1.14.7"

@@ -1,0 +1,3 @@
+module local/git-server
+
+go 1.24
