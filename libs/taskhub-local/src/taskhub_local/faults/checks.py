@@ -86,6 +86,11 @@ def jobs_waited(evidence: Evidence) -> Checked:
     return _waited("jobs", evidence.jobs, evidence)
 
 
+def events_waited(evidence: Evidence) -> Checked:
+    """Events noticed the fault: otherwise the case tests nothing."""
+    return _waited("events", evidence.events, evidence)
+
+
 def _waited(what: str, probes: Sequence[Probe], evidence: Evidence) -> Checked:
     late = [probe.seconds for probe in probes if not probe.ok and probe.ended > evidence.began_at]
     if not late:

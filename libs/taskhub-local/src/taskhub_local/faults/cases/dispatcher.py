@@ -1,12 +1,14 @@
-"""Dispatchers die (rules 1 and 3 of the design)."""
+"""Dispatchers die and stand still (rules 1 and 3 of the design)."""
 
 from taskhub_local.faults.case import Felt, Need
 from taskhub_local.faults.cases.making import case
-from taskhub_local.faults.checks import writes_unharmed
+from taskhub_local.faults.checks import jobs_waited, writes_unharmed
 from taskhub_local.faults.stage import Stage
 from taskhub_local.parts.app import App
 
 _DISPATCHER = App.DISPATCHER.value
+_FROZEN_SECONDS = 20.0
+"""Twice as long as PostgreSQL lets a transaction stand idle: it ends those that the dispatcher has open."""
 
 
 async def kill_dispatcher(stage: Stage) -> float:
@@ -28,6 +30,17 @@ async def kill_dispatchers_in_turn(stage: Stage) -> float:
         return since
 
 
+async def freeze_dispatcher(stage: Stage) -> float:
+    """SIGSTOP of the only dispatcher, then SIGCONT: it goes on with what its transactions lost meanwhile."""
+    stage.breaks(f"SIGSTOP of the dispatcher for {_FROZEN_SECONDS:g} s")
+    frozen = stage.target.freeze(_DISPATCHER)
+    try:
+        await stage.last(_FROZEN_SECONDS)
+    finally:
+        frozen.thaw()
+    return stage.heals("SIGCONT of the dispatcher")
+
+
 CASES = (
     case(
         "dispatcher-kill",
@@ -44,5 +57,12 @@ CASES = (
         checks=(writes_unharmed,),
         needs=frozenset({Need.HOST}),
         quick=True,
+    ),
+    case(
+        "dispatcher-freeze",
+        f"the only dispatcher frozen for {_FROZEN_SECONDS:g} s",
+        freeze_dispatcher,
+        felt=Felt.JOBS,
+        checks=(writes_unharmed, jobs_waited),
     ),
 )

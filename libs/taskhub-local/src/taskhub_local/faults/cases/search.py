@@ -13,15 +13,16 @@ from taskhub_local.faults.stage import Stage
 _ELASTICSEARCH = "elasticsearch"
 _FROZEN_SECONDS = 15.0
 _START_SECONDS = 240.0
-_ALIAS = SearchSettings.model_fields["search_alias"].default
+ALIAS = SearchSettings.model_fields["search_alias"].default
 
 
 def _is_healthy(stage: Stage) -> bool:
-    answer = plain.get(f"{_url(stage)}/_cluster/health?timeout=1s", timeout_seconds=3)
+    answer = plain.get(f"{address(stage)}/_cluster/health?timeout=1s", timeout_seconds=3)
     return answer.is_success and answer.json()["status"] in {"green", "yellow"}
 
 
-def _url(stage: Stage) -> str:
+def address(stage: Stage) -> str:
+    """Elasticsearch's own address. Raises LocalError on a platform without it."""
     url = stage.target.elasticsearch_url
     if url is None:
         raise LocalError("the platform runs without Elasticsearch")
@@ -51,15 +52,15 @@ async def freeze_elasticsearch(stage: Stage) -> float:
 
 async def delete_index(stage: Stage) -> float:
     """Delete the index behind the alias, and with it the alias."""
-    url = _url(stage)
+    url = address(stage)
     async with httpx.AsyncClient(base_url=url, timeout=30, trust_env=False) as client:
-        (index,) = (await client.get(f"/_alias/{_ALIAS}")).raise_for_status().json()
+        (index,) = (await client.get(f"/_alias/{ALIAS}")).raise_for_status().json()
         since = stage.breaks(f"DELETE of the index {index}")
         (await client.delete(f"/{index}")).raise_for_status()
     return since
 
 
-_NEEDS = frozenset({Need.ELASTICSEARCH})
+NEEDS = frozenset({Need.ELASTICSEARCH})
 _CHECKS = (searches_answered(1.0, at_most=2.0), degraded_at_all, writes_unharmed)
 
 CASES = (
@@ -69,7 +70,7 @@ CASES = (
         kill_elasticsearch,
         felt=Felt.SEARCHES,
         checks=_CHECKS,
-        needs=_NEEDS,
+        needs=NEEDS,
         settle_seconds=150.0,
     ),
     case(
@@ -78,7 +79,7 @@ CASES = (
         freeze_elasticsearch,
         felt=Felt.SEARCHES,
         checks=_CHECKS,
-        needs=_NEEDS,
+        needs=NEEDS,
         quick=True,
     ),
     case(
@@ -87,7 +88,7 @@ CASES = (
         delete_index,
         felt=Felt.SEARCHES,
         checks=_CHECKS,
-        needs=_NEEDS,
+        needs=NEEDS,
         quick=True,
     ),
 )
