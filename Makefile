@@ -71,9 +71,14 @@ images: setup ## Build the applications' images, and get or build those that the
 	@$(BIN)/python -m tests.e2e.cluster images
 
 .PHONY: e2e
-e2e: setup-e2e ## Break a real cluster's parts under load; CASE=redis_wipe runs one, CASE=gitops Argo CD's, KUBECONFIG=path takes another cluster
+e2e: setup-e2e ## Break a real cluster's parts under load; CASE=redis_wipe runs one, CASE=gitops Argo CD's; KUBECONFIG=path
 	@$(if $(E2E_KUBECONFIG),,$(BIN)/python -m tests.e2e.cluster up $(if $(findstring gitops,$(CASE)),--gitops,--monitoring))
 	@$(BIN)/python -m pytest tests/e2e -s $(if $(E2E_KUBECONFIG),--kubeconfig $(E2E_KUBECONFIG)) $(if $(CASE),--case $(CASE)) $(ARGS)
+
+.PHONY: e2e-quick
+e2e-quick: setup-e2e ## Break each part of the cluster once; monitoring is not installed for it
+	@$(BIN)/python -m tests.e2e.cluster up
+	@$(BIN)/python -m pytest tests/e2e -s -m quick $(ARGS)
 
 .PHONY: alarms
 alarms: setup-e2e ## Take away a watched cluster's parts until somebody is paged; ARGS="-k redis" runs some

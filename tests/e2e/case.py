@@ -10,7 +10,7 @@ from tests.e2e.helm import Helm
 from tests.e2e.kube import Kube
 from tests.e2e.scene import Scene
 
-RATE = 12.0
+RATE = 6.0
 """Operations a second beside the pulse's 15: two processors carry the cluster, everything in it, and the load."""
 
 PLAN = LoadPlan(rate=RATE, mix=DEFAULT_MIX, import_entries=20)

@@ -4,6 +4,7 @@ import asyncio
 import time
 
 import httpx
+import psutil
 
 from taskhub_local.errors import LocalError
 from taskhub_local.faults.runner import Setting
@@ -13,6 +14,10 @@ from tests.e2e.scene import DEPLOYMENTS
 _BACKING = ("postgres", "redis", "elasticmq", "elasticsearch", "sink")
 _LONGEST_SECONDS = 240.0
 _POLL_SECONDS = 0.5
+_BUSY_PERCENT = 60.0
+"""Of this machine's processors. The cluster alone takes a third of two slow ones; under load, all of them."""
+_LOOK_SECONDS = 3.0
+_REST_SECONDS = 120.0
 
 
 async def until_well(kube: Kube, setting: Setting) -> None:
@@ -25,6 +30,18 @@ async def until_well(kube: Kube, setting: Setting) -> None:
         if time.monotonic() > deadline:
             raise LocalError(f"the cluster was not well before the fault: {ailing}")
         await asyncio.sleep(_POLL_SECONDS)
+
+
+async def until_at_rest(setting: Setting) -> None:
+    """Wait until what came before no longer keeps this machine busy, such as servers that have just started.
+
+    What never gets less busy is not waited for: the case then says what it says of a busy machine.
+    """
+    deadline = time.monotonic() + _REST_SECONDS
+    while (busy := await asyncio.to_thread(psutil.cpu_percent, _LOOK_SECONDS)) > _BUSY_PERCENT:
+        if time.monotonic() > deadline:
+            setting.say(f"the processors have not come to rest: {busy:.0f} % busy")
+            return
 
 
 def _ailing(kube: Kube, setting: Setting) -> str:

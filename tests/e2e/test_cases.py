@@ -20,7 +20,7 @@ from tests.e2e.cases import CASES
 from tests.e2e.conftest import Cluster
 from tests.e2e.evidence import keep_evidence
 from tests.e2e.folder import FOLDER
-from tests.e2e.ready import until_well
+from tests.e2e.ready import until_at_rest, until_well
 
 pytestmark = pytest.mark.e2e
 
@@ -50,6 +50,7 @@ async def _run(case: ClusterCase, cluster: Cluster, argo: Argo | None, seed: int
     cluster.setting.say(f"{case.name}: {case.breaks}")
     try:
         await until_well(cluster.kube, cluster.setting)
+        await until_at_rest(cluster.setting)
         report = await run_case(case.on(cluster.kube, cluster.helm, argo), cluster.setting, seed=seed)
     except (LocalError, ApiException, OSError, httpx.HTTPError, psycopg.Error, urllib3.exceptions.HTTPError) as error:
         return outcome.broken(
