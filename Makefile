@@ -120,6 +120,10 @@ test: setup ## Run every test that needs no container; ARGS="-k search" runs som
 	@$(BIN)/taskhub fetch
 	@$(BIN)/python -m pytest -n $(JOBS) --dist loadfile $(ARGS)
 
+.PHONY: test-aws
+test-aws: setup ## Apply Terraform to moto, which imitates AWS, and look at what was made
+	@$(BIN)/python -m pytest tests/aws $(ARGS)
+
 .PHONY: faults
 faults: setup ## Kill and freeze the platform's parts under load; ARGS="-k redis" runs some, SOAK=600 picks at random
 	@$(BIN)/taskhub fetch

@@ -71,7 +71,8 @@ class Application:
 
     def runs(self, commit: str) -> bool:
         """Whether that commit is what runs, and runs well."""
-        well = self.sync == "Synced" and self.health == "Healthy" and self.phase == "Succeeded"
+        # What runs as it should when Argo CD first looks is never synced.
+        well = self.sync == "Synced" and self.health == "Healthy" and self.phase in ("Succeeded", "")
         return well and self.commits == {commit} and self.is_up_to_date
 
     def __str__(self) -> str:

@@ -1,6 +1,7 @@
 """What Terraform makes is what was meant: applied to moto, which imitates AWS, and looked at from outside."""
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -67,7 +68,8 @@ class Aws:
 
     def check_rights(self, after: float) -> None:
         """Refuse what a caller has no right to, after so many calls from now."""
-        call = Request(f"{self.url}/moto-api/reset-auth", data=str(after).encode(), method="POST")
+        headers = {"Content-Type": "text/plain"}  # not a form, which is the default and not read as it is
+        call = Request(f"{self.url}/moto-api/reset-auth", data=str(after).encode(), headers=headers, method="POST")
         with urlopen(call, timeout=5) as answer:
             assert answer.status == 200
 
@@ -85,7 +87,8 @@ def aws(terraform: Terraform) -> Iterator[Aws]:
     """AWS with what the modules make in it."""
     port = any_free()
     command = [sys.executable, "-m", "moto.server", "-H", HOST, "-p", str(port)]
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as server:
+    settings = os.environ | {"MOTO_IAM_LOAD_MANAGED_POLICIES": "true"}  # AWS' own policies, which RDS' role is given
+    with subprocess.Popen(command, env=settings, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as server:
         found = Aws(f"http://{HOST}:{port}")
         try:
             wait_for(found.answers, deadline_seconds=60, message="moto does not answer")
