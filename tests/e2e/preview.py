@@ -28,7 +28,8 @@ _SERVER = "https://kubernetes.default.svc.cluster.local"
 _ACCOUNT = "argocd-application-controller"
 _SETS = Path("argocd/apps/taskhub.yaml")
 _PROJECT = "argocd/bootstrap/projects/taskhub-{}.yaml"
-# One pod of the API, and nothing that would take what belongs to the first environment from queue and index.
+# One pod of the API, a dispatcher (without one the chart is refused), and nothing that would take what belongs to the
+# first environment from queue and index.
 _NONE = {"replicas": 0}
 _SMALL: Mapping[str, Mapping[str, Any]] = {
     "api": {
@@ -38,7 +39,7 @@ _SMALL: Mapping[str, Mapping[str, Any]] = {
         "search": {"url": ""},
         "resources": {"requests": {"cpu": "20m"}},
     },
-    "worker": {"worker": _NONE, "dispatcher": _NONE, "search": {"url": ""}},
+    "worker": {"worker": _NONE, "dispatcher": {"replicas": 1}, "search": {"url": ""}},
     "sqs-consumer": {**_NONE, "reconciler": {"enabled": False}, "search": {"url": ""}},
 }
 
