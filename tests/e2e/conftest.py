@@ -88,11 +88,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         chosen = {case.name for case in CASES.values() if not case.gitops}
     metafunc.parametrize(
         "case_name",
-        [
-            pytest.param(name, marks=[pytest.mark.quick] if name in QUICK else [])
-            for name in CASES
-            if name in chosen
-        ],
+        [pytest.param(name, marks=[pytest.mark.quick] if name in QUICK else []) for name in CASES if name in chosen],
     )
 
 
