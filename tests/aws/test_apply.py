@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
 _REGION = "eu-central-1"
 _ACCOUNT = "123456789012"  # moto's own
-# moto knows no associations of EKS Pod Identity: of the identity module only what IAM has. It knows no policy of who may
-# redrive either, and forgets a queue's policy when another attribute is set: the policies come at the end.
+# moto knows no associations of EKS Pod Identity: of the identity module only what IAM has. It knows no policy of who
+# may redrive either, and forgets a queue's policy when another attribute is set: the policies come at the end.
 _TARGETS = (
     "module.queues.aws_kms_alias.this",
     "module.queues.aws_sqs_queue_redrive_policy.events",
