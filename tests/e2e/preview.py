@@ -31,7 +31,7 @@ _PROJECT = "argocd/bootstrap/projects/taskhub-{}.yaml"
 # One pod of the API, a dispatcher (without one the chart is refused), and nothing that would take what belongs to the
 # first environment from queue and index.
 _NONE = {"replicas": 0}
-_SMALL: Mapping[str, Mapping[str, Any]] = {
+VALUES: Mapping[str, Mapping[str, Any]] = {
     "api": {
         "replicas": 1,
         "autoscaling": {"enabled": False},
@@ -42,6 +42,7 @@ _SMALL: Mapping[str, Mapping[str, Any]] = {
     "worker": {"worker": _NONE, "dispatcher": {"replicas": 1}, "search": {"url": ""}},
     "sqs-consumer": {**_NONE, "reconciler": {"enabled": False}, "search": {"url": ""}},
 }
+"""Of each chart, beside the first environment's."""
 
 
 def prepare(kube: Kube) -> None:
@@ -92,7 +93,7 @@ def remove(kube: Kube) -> None:
 
 def describe(folder: Path) -> None:
     """Add the environment's values and project to a clone of the repository."""
-    for name, values in _SMALL.items():
+    for name, values in VALUES.items():
         path = folder / FOLDER / f"{name}.yaml"
         path.parent.mkdir(exist_ok=True)
         path.write_text((folder / ENVIRONMENT / f"{name}.yaml").read_text())
