@@ -33,6 +33,8 @@ from taskhub_core.search.service import SearchService
 
 FILE_PATHS = frozenset({"/v1/files"})
 
+_OPEN_AHEAD_SECONDS = 2.0
+
 DESCRIPTION = """
 Keep tasks, search them, and run background jobs that take effect once, whatever fails meanwhile.
 
@@ -53,6 +55,7 @@ def create_app(settings: ApiSettings) -> FastAPI:
         app.state.job_watch = JobWatch(app.state.database, max_watchers=settings.max_streams)
         app.state.dead_letters = DeadLetters(settings)
         try:
+            await app.state.database.open_ahead(seconds=_OPEN_AHEAD_SECONDS)
             async with (
                 SearchService(settings, app.state.database.read) as app.state.search,
                 DependencyWatch(settings, app.state.database.engine) as app.state.dependency_watch,

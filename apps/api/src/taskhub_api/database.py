@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 from contextvars import ContextVar
 from typing import Any
 
@@ -61,6 +62,33 @@ class Database:
         self._deadline_seconds = deadline_seconds
         self._backoff = Backoff()
         self._abandoned: set[asyncio.Task[Any]] = set()
+        self._pool_size = settings.database_pool_size
+        self._opening: set[asyncio.Task[None]] = set()
+
+    async def open_ahead(self, *, seconds: float) -> None:
+        """Opens the pool's connections before requests need them, for at most so many seconds.
+
+        A process that has just started would otherwise connect while its first requests wait: on a busy machine, past
+        their deadline. What is not open by then, because PostgreSQL is slow or away, is opened when it is needed.
+        """
+        over = asyncio.Event()
+        left = self._pool_size
+
+        async def hold() -> None:
+            nonlocal left
+            try:
+                async with self.engine.connect():
+                    left -= 1
+                    if not left:
+                        over.set()
+                    await over.wait()  # each of them its own, not one that another has given back
+            except (DBAPIError, OSError):
+                over.set()
+
+        self._opening = {asyncio.create_task(hold()) for _ in range(self._pool_size)}
+        with suppress(TimeoutError):
+            await asyncio.wait_for(over.wait(), timeout=seconds)
+        over.set()
 
     async def run[T](
         self, work: Callable[[Connection], T], *, recover: Callable[[Connection], T | None] | None = None
@@ -171,6 +199,9 @@ class Database:
 
     async def close(self) -> None:
         """Closes every connection."""
+        for opening in self._opening:
+            opening.cancel()
+        await asyncio.gather(*self._opening, return_exceptions=True)
         await self.engine.dispose()
 
 
