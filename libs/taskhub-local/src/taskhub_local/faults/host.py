@@ -25,7 +25,7 @@ from taskhub_local.faults.proxy import Proxy
 from taskhub_local.faults.target import Target
 from taskhub_local.parts.app import App, AppPart
 from taskhub_local.platform.keeper import Keeper
-from taskhub_local.platform.plan import Ports, choose_ports
+from taskhub_local.platform.plan import Ports
 from taskhub_local.platform.platform import Platform, PlatformOptions
 from taskhub_local.platform.runfile import PartState
 from taskhub_local.ports import HOST, any_free
@@ -44,10 +44,8 @@ _OWN_SETTINGS: Mapping[str, str] = {
 
 
 def free_ports() -> Ports:
-    """Return ports that are free right now, one beside the other."""
-    base = min(any_free(), 60_000)
-    ports, _ = choose_ports(Ports(**{name: base + step for step, name in enumerate(asdict(Ports()))}))
-    return ports
+    """Return ports that nobody else gets."""
+    return Ports(**{name: any_free() for name in asdict(Ports())})
 
 
 class Host:

@@ -14,7 +14,7 @@ class Ports:
     """A TCP port for everything that listens."""
 
     api: int = 8000
-    postgres: int = 54329
+    postgres: int = 15432
     redis: int = 63790
     sqs: int = 4566
     smtp: int = 1025
