@@ -14,7 +14,7 @@ from tests.e2e.cluster.steps import Lane, Step, run_steps
 from tests.e2e.cluster.store import locked
 
 _REGISTRIES = ("registry-1.docker.io", "registry.k8s.io", "docker.elastic.co")
-_QUAY = "quay.io"
+_MORE_REGISTRIES = (*_REGISTRIES, "quay.io")  # for what watches the cluster, and for Argo CD
 _PROBE_SECONDS = 5.0
 _OPERATOR = ("prometheus-operator", "prometheus-config-reloader")
 _GITOPS = ("argocd", "helm", "git-server")
@@ -52,7 +52,7 @@ def ensure_monitoring_images(*, from_packages: bool = False) -> None:
     """Do so for the images of what watches the cluster. Raises ClusterError."""
     with locked("images"):
         # The other registries, too: the base image of what receives the alerts is Docker Hub's.
-        if from_packages or not registries_answer((*_REGISTRIES, _QUAY)):
+        if from_packages or not registries_answer(_MORE_REGISTRIES):
             bases = sorted({image.base for image in standins.WATCHERS if image.base})
             steps = [_debian(base) for base in bases]
             run_steps([*steps, *(_program(name) for name in _OPERATOR), *(_stand_in(one) for one in standins.WATCHERS)])
@@ -63,7 +63,7 @@ def ensure_monitoring_images(*, from_packages: bool = False) -> None:
 def ensure_gitops_images(*, from_packages: bool = False) -> None:
     """Do so for Argo CD's image and that of the Git server, which no registry has. Raises ClusterError."""
     with locked("images"):
-        if from_packages or not registries_answer((*_REGISTRIES, _QUAY)):
+        if from_packages or not registries_answer(_MORE_REGISTRIES):
             run_steps([*(_program(name) for name in _GITOPS), *(_stand_in(image) for image in standins.GITOPS)])
         else:
             server = standins.stand_in(catalog.GIT_SERVER)

@@ -88,6 +88,16 @@ class Stage:
         """Let the fault last, with the load going on."""
         await asyncio.sleep(seconds)
 
+    async def freezes(self, part: str, title: str, seconds: float) -> float:
+        """SIGSTOP a part for so long, then SIGCONT; return the time of that. `title` is for people."""
+        self.breaks(f"SIGSTOP of {title} for {seconds:g} s")
+        frozen = self.target.freeze(part)
+        try:
+            await self.last(seconds)
+        finally:
+            frozen.thaw()
+        return self.heals(f"SIGCONT of {title}")
+
     async def until[T](self, condition: Callable[[], T | None], *, seconds: float, what: str) -> T:
         """Wait until the condition returns something true, and return that.
 

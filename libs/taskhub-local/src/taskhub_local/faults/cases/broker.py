@@ -44,13 +44,7 @@ async def freeze_redis(stage: Stage) -> float:
     """SIGSTOP: connections stay open, and nothing answers. Every worker process ends a job meanwhile."""
     if stage.kinds:
         await _every_process_busy(stage)
-    stage.breaks(f"SIGSTOP of Redis for {_FROZEN_SECONDS:g} s")
-    frozen = stage.target.freeze(_REDIS)
-    try:
-        await stage.last(_FROZEN_SECONDS)
-    finally:
-        frozen.thaw()
-    return stage.heals("SIGCONT of Redis")
+    return await stage.freezes(_REDIS, "Redis", _FROZEN_SECONDS)
 
 
 async def _every_process_busy(stage: Stage) -> None:

@@ -33,13 +33,7 @@ async def kill_postgres(stage: Stage) -> float:
 
 async def freeze_postgres(stage: Stage) -> float:
     """SIGSTOP of every process of PostgreSQL: TCP lives on, and nothing ever answers."""
-    stage.breaks(f"SIGSTOP of PostgreSQL for {_FROZEN_SECONDS:g} s")
-    frozen = stage.target.freeze(_POSTGRES)
-    try:
-        await stage.last(_FROZEN_SECONDS)
-    finally:
-        frozen.thaw()
-    return stage.heals("SIGCONT of PostgreSQL")
+    return await stage.freezes(_POSTGRES, "PostgreSQL", _FROZEN_SECONDS)
 
 
 async def cut_commits(stage: Stage) -> float:

@@ -32,13 +32,7 @@ async def kill_dispatchers_in_turn(stage: Stage) -> float:
 
 async def freeze_dispatcher(stage: Stage) -> float:
     """SIGSTOP of the only dispatcher, then SIGCONT: it goes on with what its transactions lost meanwhile."""
-    stage.breaks(f"SIGSTOP of the dispatcher for {_FROZEN_SECONDS:g} s")
-    frozen = stage.target.freeze(_DISPATCHER)
-    try:
-        await stage.last(_FROZEN_SECONDS)
-    finally:
-        frozen.thaw()
-    return stage.heals("SIGCONT of the dispatcher")
+    return await stage.freezes(_DISPATCHER, "the dispatcher", _FROZEN_SECONDS)
 
 
 CASES = (

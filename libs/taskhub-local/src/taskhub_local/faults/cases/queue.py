@@ -67,13 +67,7 @@ async def sqs_away(stage: Stage) -> float:
 
 async def freeze_sqs(stage: Stage) -> float:
     """SIGSTOP of the SQS server: connections are taken, and nothing answers."""
-    stage.breaks(f"SIGSTOP of SQS for {_AWAY_SECONDS:g} s")
-    frozen = stage.target.freeze(_SQS)
-    try:
-        await stage.last(_AWAY_SECONDS)
-    finally:
-        frozen.thaw()
-    return stage.heals("SIGCONT of SQS")
+    return await stage.freezes(_SQS, "SQS", _AWAY_SECONDS)
 
 
 async def kill_consumer(stage: Stage) -> float:

@@ -40,12 +40,7 @@ async def kill_elasticsearch(stage: Stage) -> float:
 
 async def freeze_elasticsearch(stage: Stage) -> float:
     """SIGSTOP of the server: connections are taken, and nothing answers."""
-    stage.breaks(f"SIGSTOP of Elasticsearch for {_FROZEN_SECONDS:g} s")
-    frozen = stage.target.freeze(_ELASTICSEARCH)
-    try:
-        await stage.last(_FROZEN_SECONDS)
-    finally:
-        frozen.thaw()
+    await stage.freezes(_ELASTICSEARCH, "Elasticsearch", _FROZEN_SECONDS)
     await stage.until(lambda: _is_healthy(stage), seconds=_START_SECONDS, what="Elasticsearch is healthy again")
     return stage.heals("Elasticsearch is healthy")
 
