@@ -13,7 +13,7 @@ from taskhub_local.testing import wait_for
 from taskhub_local.testing.proxy import TcpProxy
 from taskhub_sqs_consumer.settings import ConsumerSettings
 
-from .conftest import RunConsumer, World, delete_index, documents, wait_drained
+from .conftest import RunConsumer, World, delete_index, documents, drained, wait_drained
 
 
 @pytest.fixture
@@ -134,18 +134,36 @@ def test_postgresql_away_pauses_and_everything_arrives_when_it_is_back(
     assert len(world.feed()) == 5
 
 
-def test_what_a_poll_brings_during_a_stop_is_given_back(
+def test_what_a_poll_brings_during_a_stop_is_processed(
     world: World, queue: EventQueue, settings: ConsumerSettings, run_consumer: RunConsumer
 ) -> None:
-    world.create("Too late")
+    world.create("Nearly too late")
     events = world.take_events()
     with run_consumer(consumer_wait_seconds=5, consumer_visibility_seconds=600) as consumer:
         _wait_running(settings)
         consumer._stopping.set()
         world.publish(events)
-    counts = queue.counts()
-    assert (counts.visible, counts.in_flight) == (1, 0)
-    assert world.feed() == []
+    # Given back, it would have gone from one stopping receiver to the next, and after five of them to the DLQ.
+    assert drained(queue)
+    assert len(world.feed()) == 1
+
+
+def test_what_cannot_be_processed_when_it_stops_costs_one_receive(
+    world: World, queue: EventQueue, settings: ConsumerSettings, run_consumer: RunConsumer, postgres_proxy: TcpProxy
+) -> None:
+    with run_consumer(
+        database_url=postgres_proxy.url,
+        consumer_unit_seconds=1,
+        consumer_wait_seconds=4,
+        consumer_visibility_seconds=600,
+    ) as consumer:
+        _wait_running(settings)
+        postgres_proxy.refuse()
+        world.create("Later")
+        world.publish()
+        wait_for(lambda: _paused(settings), deadline_seconds=15, message="receiving was not paused")
+        consumer._stopping.set()  # The polls of the other receivers are under way.
+    assert _receive_counts(queue, 1) == [1]
 
 
 def test_a_deleted_index_is_built_anew_with_everything_in_it(

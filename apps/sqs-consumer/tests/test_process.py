@@ -62,7 +62,7 @@ def test_a_kill_in_the_middle_of_a_batch_loses_nothing(
     assert documents(index, settings.search_alias).keys() == {str(task.id) for task in tasks}
 
 
-def test_sigterm_ends_it_within_seconds_and_gives_back_what_was_not_done(
+def test_sigterm_ends_it_within_seconds_and_leaves_nothing_hidden(
     world: World, queue: EventQueue, start: Start
 ) -> None:
     world.create(*(f"Task {n}" for n in range(400)))

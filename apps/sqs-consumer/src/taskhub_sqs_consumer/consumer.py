@@ -88,7 +88,7 @@ class Consumer:
             receiver.start()
 
     def stop(self) -> bool:
-        """Finishes the batches in work, gives back what was not begun, and returns whether all of it ended in time."""
+        """Finishes what is received, what the polls under way still bring too; returns whether it ended in time."""
         self._stopping.set()
         deadline = time.monotonic() + self._settings.consumer_wait_seconds + self._settings.consumer_stop_seconds
         ended = [receiver.join(max(0.0, deadline - time.monotonic())) for receiver in self._receivers]

@@ -19,7 +19,7 @@ from taskhub_sqs_consumer.visibility import VisibilityKeeper
 
 _log = structlog.get_logger(__name__)
 
-_TURN_SECONDS = 1.0
+_TURN_SECONDS = 1
 _CALLS_AT_ONCE = 4
 _QUEUE_PAUSES = (0.5, 1.0, 2.0, 5.0)
 
@@ -91,9 +91,8 @@ class Receiver:
                 held.enter_context(self._keeper.hold(more))
                 messages = messages + more
                 backlog = len(more) == calls * MAX_BATCH
-            if self._stopping.is_set():
-                self._give_back(messages)
-                return
+            # Also while the consumer stops: to give them back would have the next poll under way receive them, and the
+            # one after it, until SQS has handed them out so often that it moves them to the DLQ.
             self._work(self._processor.sort_out(messages))
 
     def _more_calls(self, received: int) -> int:
@@ -137,8 +136,9 @@ class Receiver:
         return False
 
     def _give_back(self, messages: Sequence[Message]) -> None:
+        """Leaves them to whoever polls next, but not to a poll that is under way: its receiver has no use for them."""
         self._keeper.release(messages)
-        self._queue.set_visibility(messages, 0)
+        self._queue.set_visibility(messages, self._settings.consumer_wait_seconds + _TURN_SECONDS)
         _log.info("messages given back", messages=len(messages))
 
     def _back_off(self, error: QueueUnavailable) -> None:
