@@ -147,7 +147,7 @@ def build() -> Dashboard:
                     ),
                     graph(
                         "Age of the archive",
-                        "Since a segment of the log was archived, which is what a restore would lose. Without an archive: none.",
+                        "Since a segment of the log was archived: what a restore would lose. Without an archive, none.",
                         "s",
                         Query("max by (instance) (pg_stat_archiver_last_archive_age{ns})", "{{instance}}"),
                         limits=Limits(warn=600, bad=1800),
