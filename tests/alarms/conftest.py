@@ -11,6 +11,7 @@ import pytest
 from taskhub_local.faults.runner import Setting
 from tests.e2e import watch
 from tests.e2e.cluster.paths import KUBECONFIG, STATE
+from tests.e2e.cluster.progress import say
 from tests.e2e.install import reach_of
 from tests.e2e.kube import Kube
 from tests.e2e.priority import preferred
@@ -58,7 +59,8 @@ def watched() -> Iterator[Watched]:
     except httpx.HTTPError as error:
         pytest.fail(f"nothing watches the cluster ({error!r}). Add it with: make cluster ARGS=--monitoring")
     kube = Kube(KUBECONFIG)
-    setting = Setting(target=reach_of(kube), folder=FOLDER, kinds=False, front=front((STATE / "ca.crt").read_text()))
+    edge = front((STATE / "ca.crt").read_text())
+    setting = Setting(target=reach_of(kube), folder=FOLDER, kinds=False, front=edge, say=say)
     with preferred():
         yield Watched(kube, setting)
 
