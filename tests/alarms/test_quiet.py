@@ -1,0 +1,142 @@
+"""Ordinary load and nothing broken: no alert fires, no request fails, and every panel of the dashboards has data."""
+
+import asyncio
+import re
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import httpx
+import pytest
+import yaml
+from observability.dashboards.reading import Panel, committed_pages, metric_names
+from observability.render.asking import Prometheus, Span
+
+from taskhub_local.faults.case import Case, Felt
+from taskhub_local.faults.client import Client
+from taskhub_local.faults.pulse import Pulse
+from taskhub_local.faults.report import CaseReport
+from taskhub_local.faults.runner import run_case
+from taskhub_local.faults.stage import Stage
+from tests.alarms.conftest import Watched
+from tests.e2e import watch
+from tests.e2e.case import PLAN
+from tests.e2e.outcome import has_failed
+from tests.e2e.reach import SinkHooks
+from tests.e2e.ready import until_at_rest, until_well
+
+_HOUR_SECONDS = 600.0
+"""At 21 requests a second: what 3.5 a second are in an hour."""
+_QUIET_SECONDS = 900.0
+_EXPORTERS = yaml.safe_load((Path(__file__).parents[2] / "observability" / "exporters.yaml").read_text())
+_NOT_IN_KIND = frozenset(name for one in _EXPORTERS.values() if one["where"] == "EKS" for name in one["metrics"])
+_EMPTY_IN_KIND = {"postgresql/Age of the archive": "PostgreSQL in kind has no archive"}
+_FAILURES = re.compile(r'status=~"5|outcome!="succeeded"|class="5xx"')
+_PARTS_OF_A_METRIC = re.compile(r"_(total|bucket|count|sum)$")
+
+
+@dataclass(frozen=True, slots=True)
+class Hour:
+    """What the load came to."""
+
+    report: CaseReport
+    failed: int
+    """Requests without an answer, or answered 5xx."""
+    fired: tuple[watch.Fired, ...]
+
+
+async def nothing(stage: Stage) -> float:
+    """Break nothing, for a while."""
+    since = stage.breaks(f"nothing, for {_HOUR_SECONDS:g} s")
+    await stage.last(_HOUR_SECONDS)
+    return since
+
+
+@pytest.fixture(scope="module")
+def hour(watched: Watched) -> Hour:
+    """The load of the fault driver, judged by its ledger."""
+    clients: list[Client] = []
+
+    def see(client: Client, _pulse: Pulse, _stage: Stage) -> None:
+        clients.append(client)
+
+    setting = replace(watched.setting, receiver=SinkHooks, watch=see)
+    case = Case(
+        name="quiet_hour",
+        breaks="nothing",
+        act=nothing,
+        felt=Felt.WRITES,
+        budget_seconds=1,
+        counted_from="the beginning",
+        plan=PLAN,
+        settle_seconds=120,
+    )
+
+    async def run() -> CaseReport:
+        await until_well(watched.kube, setting)
+        await until_at_rest(setting)
+        return await run_case(case, setting, seed=7)
+
+    watch.until_quiet(seconds=_QUIET_SECONDS)
+    began = time.time()
+    report = asyncio.run(run())
+    fired = watch.fired(began, time.time())
+    return Hour(report, sum(has_failed(call) for call in clients[0].calls), tuple(fired))
+
+
+@pytest.mark.timeout(2_400)
+def test_a_quiet_hour_fires_nothing_and_fails_nothing(hour: Hour) -> None:
+    assert not hour.fired
+    assert hour.failed == 0
+    assert not hour.report.failures
+    assert hour.report.requests > _HOUR_SECONDS * PLAN.rate
+
+
+@pytest.fixture(scope="module")
+def prometheus(hour: Hour) -> Iterator[Prometheus]:
+    """The one in the cluster, after that hour."""
+    with httpx.Client(base_url=watch.PROMETHEUS, timeout=30, trust_env=False) as client:
+        yield Prometheus(client)
+
+
+_PANELS = {f"{page.name}/{panel.title}": panel for page in committed_pages() for panel in page.panels}
+
+
+@pytest.mark.timeout(2_400)
+@pytest.mark.parametrize("name", [name for name in _PANELS if name not in _EMPTY_IN_KIND])
+def test_every_panel_has_data(name: str, prometheus: Prometheus) -> None:
+    panel = _PANELS[name]
+    metrics = {metric for query in panel.queries for metric in metric_names(query)}
+    if metrics & _NOT_IN_KIND:
+        pytest.skip("kind does not run what emits this")
+    end = time.time()
+    lines = prometheus.ask(panel.raw, Span(end - _HOUR_SECONDS, end))
+    assert not prometheus.failures
+    assert lines or _counts_what_did_not_happen(panel, prometheus.client)
+
+
+def _counts_what_did_not_happen(panel: Panel, client: httpx.Client) -> bool:
+    """Whether the panel shows counters that have no value yet, or only failures; Prometheus knows them all the same."""
+    only_failures = any(_FAILURES.search(query) for query in panel.queries)
+    for metric in {metric for query in panel.queries for metric in metric_names(query)}:
+        if not _is_counted(metric, client) or (_has_values(metric, client) and not only_failures):
+            return False
+    return True
+
+
+def _is_counted(metric: str, client: httpx.Client) -> bool:
+    """By what the processes say of the metric, values or not."""
+    names = (metric, _PARTS_OF_A_METRIC.sub("", metric))
+    answers = [client.get("/api/v1/metadata", params={"metric": name}).raise_for_status().json() for name in names]
+    return any(
+        entry["type"] in {"counter", "histogram"}
+        for answer in answers
+        for entries in answer["data"].values()
+        for entry in entries
+    )
+
+
+def _has_values(metric: str, client: httpx.Client) -> bool:
+    answer = client.get("/api/v1/query", params={"query": f"count(last_over_time({metric}[10m]))"}).raise_for_status()
+    return bool(answer.json()["data"]["result"])
