@@ -32,7 +32,10 @@ _PARAMETERS = {
     "controller.self.heal.timeout.seconds": "3",
     "reposerver.parallelism.limit": "2",
 }
-_REQUESTS = {"memory": "64Mi"}  # no processors: all of them are promised to what is measured
+_RESOURCES = {
+    "requests": {"memory": "64Mi"},  # no processors: all of them are promised to what is measured
+    "limits": {"cpu": "400m"},  # rendering takes what there is, on the node that weighs most
+}
 
 
 def install(kubectl: Kubectl) -> None:
@@ -99,7 +102,7 @@ def _fit_pods(spec: dict[str, Any]) -> None:
     for container in spec["containers"]:
         container["image"] = _REDIS if "redis" in container["image"] else catalog.ARGO_CD
         container["imagePullPolicy"] = "IfNotPresent"
-        container["resources"] = {"requests": _REQUESTS}
+        container["resources"] = _RESOURCES
 
 
 def _ask(kubectl: Kubectl, *arguments: str) -> str:
