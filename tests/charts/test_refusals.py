@@ -19,7 +19,7 @@ _CASES = {
         "raise the limit or lower the request",
     ),
     "no-secret": ("api", {"existingSecret": ""}, "set existingSecret"),
-    "nothing-to-verify-with": ("worker", {"database": {"tls": {"mode": "verify-full"}}}, "database.tls.caConfigMap"),
+    "nothing-to-verify-with": ("worker", {"database": {"tls": {"caConfigMap": ""}}}, "database.tls.caConfigMap"),
     "nothing-to-verify": ("api", {"search": {"tls": {"caSecret": "taskhub-es-http-certs-public"}}}, "begin search.url"),
     "grace-shorter-than-drain-api": ("api", {"shutdown": {"graceSeconds": 10}}, "does not outlast"),
     "grace-shorter-than-drain-worker": ("worker", {"worker": {"shutdown": {"graceSeconds": 20}}}, "Raise it"),

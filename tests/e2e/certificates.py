@@ -1,7 +1,8 @@
-"""Certificates for the ingress, good and bad ones, and a look at the one that it shows."""
+"""Certificates for the ingress and what is behind it, good and bad ones, and a look at the one that it shows."""
 
 import socket
 import ssl
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -30,19 +31,19 @@ class Authority:
         """Its certificate."""
         return self.certificate.public_bytes(serialization.Encoding.PEM).decode()
 
-    def issue(self, host: str = HOST, *, valid_for: timedelta = timedelta(days=30)) -> dict[str, str]:
-        """Return a TLS Secret's content for a host; with a negative time it has expired already."""
+    def issue(self, hosts: Sequence[str] = (HOST,), *, valid_for: timedelta = timedelta(days=30)) -> dict[str, str]:
+        """Return a TLS Secret's content for hosts; with a negative time it has expired already."""
         key = ec.generate_private_key(ec.SECP256R1())
         now = datetime.now(UTC)
         certificate = (
             x509.CertificateBuilder()
-            .subject_name(_named(host))
+            .subject_name(_named(hosts[0]))
             .issuer_name(self.certificate.subject)
             .public_key(key.public_key())
             .serial_number(x509.random_serial_number())
             .not_valid_before(now + min(valid_for, timedelta()) - _BACKDATED)
             .not_valid_after(now + valid_for)
-            .add_extension(x509.SubjectAlternativeName([x509.DNSName(host)]), critical=False)
+            .add_extension(x509.SubjectAlternativeName([x509.DNSName(host) for host in hosts]), critical=False)
             .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
             .add_extension(
                 x509.AuthorityKeyIdentifier.from_issuer_public_key(self.certificate.public_key()),  # type: ignore[arg-type]

@@ -15,6 +15,7 @@ from taskhub_local.errors import LocalError
 from tests.e2e.argo import ENVIRONMENT
 from tests.e2e.cluster import gitops
 from tests.e2e.cluster.kube import Kubectl
+from tests.e2e.cluster.secrets import authority_in
 from tests.e2e.cluster.shell import ClusterError
 from tests.e2e.install import APP_SECRET, superuser_url
 from tests.e2e.kube import BACKING, Kube
@@ -68,6 +69,7 @@ def _prepare(kube: Kube) -> None:
     kubectl.apply(
         {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAME, "labels": labels}},
         {"apiVersion": "v1", "kind": "Secret", "metadata": _named(APP_SECRET, NAME), "stringData": secret},
+        authority_in(NAME),
         _way_to_backing(),
         _cluster(kubectl),
     )

@@ -43,7 +43,7 @@ def serving(folder: Path, secret: Mapping[str, str]) -> Iterator[int]:
     [
         ({}, ""),
         ({"valid_for": -timedelta(hours=1)}, "expired"),
-        ({"host": "somebody.else"}, "mismatch"),
+        ({"hosts": ["somebody.else"]}, "mismatch"),
     ],
 )
 def test_a_client_complains_of_what_is_wrong(tmp_path: Path, issued: dict[str, object], said: str) -> None:

@@ -121,3 +121,22 @@ securityContext:
   capabilities:
     drop: [ALL]
 {{- end -}}
+
+{{/* The certificate of PostgreSQL and Redis, where there is one. Takes $. */}}
+{{- define "backing.tlsMount" -}}
+{{- if .Values.tls.existingSecret }}
+- name: tls
+  mountPath: /etc/tls
+  readOnly: true
+{{- end }}
+{{- end -}}
+
+{{- define "backing.tlsVolume" -}}
+{{- with .Values.tls.existingSecret }}
+- name: tls
+  secret:
+    secretName: {{ . }}
+    # PostgreSQL refuses a key that others could read.
+    defaultMode: 0440
+{{- end }}
+{{- end -}}

@@ -102,6 +102,11 @@ spec:
   mountPath: {{ include "common.databaseCaPath" . | dir }}
   readOnly: true
 {{- end }}
+{{- if and (has "broker" .needs) .root.Values.broker.tls.caConfigMap }}
+- name: broker-ca
+  mountPath: {{ include "common.brokerCaPath" . | dir }}
+  readOnly: true
+{{- end }}
 {{- if and (has "search" .needs) .root.Values.search.tls.caSecret }}
 - name: search-ca
   mountPath: {{ include "common.searchCaPath" . | dir }}
@@ -117,6 +122,13 @@ spec:
 - name: database-ca
   configMap:
     name: {{ . }}
+{{- end }}
+{{- if has "broker" .needs }}
+{{- with .root.Values.broker.tls.caConfigMap }}
+- name: broker-ca
+  configMap:
+    name: {{ . }}
+{{- end }}
 {{- end }}
 {{- if has "search" .needs }}
 {{- with .root.Values.search.tls }}

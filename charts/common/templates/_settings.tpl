@@ -20,6 +20,9 @@ PGSSLMODE: {{ . }}
 PGSSLROOTCERT: {{ include "common.databaseCaPath" . }}
 {{- end }}
 {{- end }}
+{{- if and (has "broker" .needs) $values.broker.tls.caConfigMap }}
+TASKHUB_REDIS_CA_FILE: {{ include "common.brokerCaPath" . }}
+{{- end }}
 {{- if has "queue" .needs }}
 TASKHUB_AWS_REGION: {{ $values.queue.region }}
 TASKHUB_SQS_QUEUE_NAME: {{ $values.queue.name }}
@@ -47,6 +50,10 @@ TASKHUB_MAIL_FROM: {{ $values.mail.from | quote }}
 
 {{- define "common.databaseCaPath" -}}
 /etc/taskhub/database-ca/{{ .root.Values.database.tls.caKey }}
+{{- end -}}
+
+{{- define "common.brokerCaPath" -}}
+/etc/taskhub/broker-ca/{{ .root.Values.broker.tls.caKey }}
 {{- end -}}
 
 {{- define "common.searchCaPath" -}}

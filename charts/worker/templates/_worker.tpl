@@ -9,7 +9,7 @@
 {{- end -}}
 
 {{- define "worker.settings" -}}
-{{ include "common.settings" (dict "root" . "needs" (list "database" "queue" "search" "mail")) }}
+{{ include "common.settings" (dict "root" . "needs" (list "database" "broker" "queue" "search" "mail")) }}
 {{- with .Values.timeouts }}
 TASKHUB_LEASE_SECONDS: {{ include "common.scalar" .leaseSeconds | quote }}
 TASKHUB_LEASE_RENEW_SECONDS: {{ include "common.scalar" .leaseRenewSeconds | quote }}

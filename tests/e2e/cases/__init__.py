@@ -17,6 +17,7 @@ from tests.e2e.cases import (
     rotation,
     scaling,
     search,
+    servers,
     upgrade,
     worker,
 )
@@ -40,6 +41,7 @@ _ORDER = (
     "consumer_deleted",
     "postgres_deleted",
     "postgres_partitioned",
+    "servers_untrusted",
     "ingress_deleted",
     "ingress_misconfigured",
     "dns_stopped",
@@ -77,6 +79,7 @@ MODULES = (
     rotation,
     scaling,
     search,
+    servers,
     upgrade,
     worker,
 )

@@ -1,8 +1,9 @@
-"""The Secrets of the test cluster: the ingress's certificate and what the apps sign and log in with."""
+"""The Secrets of the test cluster: certificates, and what the apps sign and log in with."""
 
 import base64
 import json
 import secrets
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -13,10 +14,15 @@ from cryptography.hazmat.primitives import serialization
 from tests.e2e.certificates import Authority, new_authority, read_authority
 from tests.e2e.cluster.kube import Kubectl
 from tests.e2e.cluster.paths import STATE
+from tests.e2e.reach import HOST
 
 APPS, BACKING, MONITORING = "taskhub", "taskhub-backing", "monitoring"
 AUTHORITY, AUTHORITY_KEY = STATE / "ca.crt", STATE / "ca.key"
 _TLS, _APP = "taskhub-tls", "taskhub-secrets"
+BACKING_TLS = "backing-tls"
+# Clients verify the name that they connect to, as with RDS and ElastiCache; the probes are on the pod's loopback.
+SERVERS = (f"postgres.{BACKING}", f"redis.{BACKING}", "localhost")
+_CA = "taskhub-ca"
 PASSWORDS = "backing-secrets"
 _LEAST_VALIDITY = timedelta(days=7)
 
@@ -41,37 +47,43 @@ def write(kubectl: Kubectl) -> None:
         {
             **signing,
             "TASKHUB_DATABASE_URL": f"postgresql://{login}@postgres.{BACKING}:5432/taskhub",
-            "TASKHUB_REDIS_URL": f"redis://redis.{BACKING}:6379/0",
-            "TASKHUB_CACHE_URL": f"redis://redis.{BACKING}:6379/1",
+            "TASKHUB_REDIS_URL": f"rediss://redis.{BACKING}:6379/0",
+            "TASKHUB_CACHE_URL": f"rediss://redis.{BACKING}:6379/1",
             # ElasticMQ does not look at them, but the AWS client wants some.
             "AWS_ACCESS_KEY_ID": "kind",
             "AWS_SECRET_ACCESS_KEY": "kind",
         },
     )
-    _write_certificate(kubectl)
+    _write_certificate(kubectl, APPS, _TLS, [HOST])
+    _write_certificate(kubectl, BACKING, BACKING_TLS, SERVERS)
+    kubectl.apply(authority_in(APPS, _CA))
+
+
+def authority_in(namespace: str, name: str = _CA) -> dict[str, Any]:
+    """The ConfigMap with the certificate of who signs in this cluster."""
+    metadata = {"name": name, "namespace": namespace}
+    return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": {"ca.crt": _authority().pem}}
 
 
 def write_for_monitoring(kubectl: Kubectl) -> None:
-    """Make what the exporters need: a login to PostgreSQL that only sees statistics, and the ingress's authority."""
+    """Make what the exporters need: a login to PostgreSQL that only sees statistics, and the authority that signs."""
     passwords = _kept(kubectl, BACKING, PASSWORDS) or {}
     login = {"DATA_SOURCE_USER": "monitoring", "DATA_SOURCE_PASS": passwords["POSTGRES_MONITORING_PASSWORD"]}
     _put(kubectl, MONITORING, "postgres-exporter", login)
-    metadata = {"name": "ingress-authority", "namespace": MONITORING}
-    authority = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": {"ca.crt": _authority().pem}}
-    kubectl.apply(authority)
+    kubectl.apply(authority_in(MONITORING))
 
 
-def _write_certificate(kubectl: Kubectl) -> None:
+def _write_certificate(kubectl: Kubectl, namespace: str, name: str, hosts: Sequence[str]) -> None:
     authority = _authority()
-    kept = _kept(kubectl, APPS, _TLS)
+    kept = _kept(kubectl, namespace, name)
     if kept is not None and kept.get("ca.crt") == authority.pem and _is_valid(kept["tls.crt"]):
         return
-    data = {**authority.issue(), "ca.crt": authority.pem}
-    _put(kubectl, APPS, _TLS, data, kind="kubernetes.io/tls")
+    data = {**authority.issue(hosts), "ca.crt": authority.pem}
+    _put(kubectl, namespace, name, data, kind="kubernetes.io/tls")
 
 
 def _authority() -> Authority:
-    """Who signs the ingress's certificate: kept with the cluster's state, because the tests trust it."""
+    """Who signs the certificates: kept with the cluster's state, because the tests trust it."""
     if AUTHORITY.exists() and AUTHORITY_KEY.exists() and _is_valid(AUTHORITY.read_text()):
         return read_authority(AUTHORITY, AUTHORITY_KEY)
     authority = new_authority("TaskHub's test cluster")

@@ -56,7 +56,16 @@ class DatabaseSettings(CoreSettings):
     )
 
 
-class BrokerSettings(CoreSettings):
+class RedisSettings(CoreSettings):
+    """What the broker's and the cache's Redis have in common."""
+
+    redis_ca_file: Path | None = Field(
+        default=None,
+        description="The CA that signed the certificates of rediss:// URLs, as a PEM file. Default: the public CAs.",
+    )
+
+
+class BrokerSettings(RedisSettings):
     """How to reach Redis, which carries Celery messages. It holds no truth and may be wiped at any moment."""
 
     redis_url: RedisUrl = Field(description="Redis that carries the job messages.")
@@ -114,7 +123,7 @@ class SearchSettings(CoreSettings):
     )
 
 
-class CacheSettings(CoreSettings):
+class CacheSettings(RedisSettings):
     """The cache, which also holds the rate limiter's counters. Losing it costs time, never data."""
 
     cache_url: RedisUrl | None = Field(default=None, description="Redis for the cache. Default: no cache.")

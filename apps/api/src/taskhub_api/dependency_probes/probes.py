@@ -15,6 +15,7 @@ from taskhub_core.database.abort import abort
 from taskhub_core.database.engine import connect_args, sqlalchemy_url
 from taskhub_core.errors import TaskHubError
 from taskhub_core.events.queue import EventQueue, make_sqs_client
+from taskhub_core.redis_tls import tls_options
 from taskhub_core.search.client import make_async_client
 from taskhub_core.settings import BrokerSettings, DatabaseSettings, QueueSettings, SearchSettings
 
@@ -93,6 +94,7 @@ class RedisProbe:
             socket_timeout=timeout_seconds,
             socket_connect_timeout=timeout_seconds,
             retry=Retry(NoBackoff(), 0),
+            **tls_options(settings.redis_url, settings),
         )
 
     async def ask(self) -> None:

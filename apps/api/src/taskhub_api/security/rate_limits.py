@@ -19,6 +19,7 @@ from redis.exceptions import RedisError
 from taskhub_api.problems import Problem
 from taskhub_api.security.keyring import Keyring
 from taskhub_api.settings import ApiSettings
+from taskhub_core.redis_tls import tls_options
 from taskhub_core.telemetry import metrics
 
 log = structlog.get_logger(__name__)
@@ -54,7 +55,10 @@ class RateLimits:
             # Our own timeout ends first; the socket's end what it leaves behind.
             seconds = settings.cache_timeout_seconds * 2
             self._pool = ConnectionPool.from_url(
-                str(settings.cache_url), socket_timeout=seconds, socket_connect_timeout=seconds
+                str(settings.cache_url),
+                socket_timeout=seconds,
+                socket_connect_timeout=seconds,
+                **tls_options(settings.cache_url, settings),
             )
             options: dict[str, Any] = {"connection_pool": self._pool}  # the library's annotation forgets it
             storage = RedisStorage("async+redis://", implementation="redispy", key_prefix="taskhub-limits", **options)

@@ -12,6 +12,7 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
+from taskhub_core.redis_tls import tls_options
 from taskhub_core.settings import BrokerSettings
 from taskhub_worker.dispatcher.loop import DependencyAway
 
@@ -46,6 +47,7 @@ class BrokerView:
             socket_timeout=settings.redis_socket_timeout_seconds,
             socket_connect_timeout=settings.redis_connect_timeout_seconds,
             retry=Retry(NoBackoff(), 1),  # once more, for a connection that died while it was idle
+            **tls_options(settings.redis_url, settings),
         )
 
     def epoch(self, now: datetime) -> Epoch:

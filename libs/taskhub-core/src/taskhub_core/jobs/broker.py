@@ -16,6 +16,7 @@ from kombu import Exchange, Queue
 from taskhub_core.errors import TaskHubError
 from taskhub_core.jobs.registry import Registry
 from taskhub_core.jobs.settings import JobSettings
+from taskhub_core.redis_tls import tls_options
 from taskhub_core.settings import BrokerSettings
 
 TASK_NAME = "taskhub.run"
@@ -58,13 +59,19 @@ def transport_options(broker: BrokerSettings, jobs: JobSettings) -> dict[str, An
     }
 
 
+def _tls(broker: BrokerSettings) -> dict[str, Any] | None:
+    if broker.redis_url.scheme != "rediss":
+        return None
+    return {"ssl_cert_reqs": ssl.CERT_REQUIRED, **tls_options(broker.redis_url, broker)}
+
+
 def make_celery(broker: BrokerSettings, jobs: JobSettings, queues: Sequence[str] = ()) -> Celery:
     """A Celery app that is set up for job ids over Redis. `queues`: those that it knows beside its own."""
     app = Celery("taskhub", set_as_current=False, broker=broker_url(broker))
     names = dict.fromkeys([broker.job_queue_name, *queues])
     app.conf.update(
         broker_transport_options=transport_options(broker, jobs),
-        broker_use_ssl={"ssl_cert_reqs": ssl.CERT_REQUIRED} if broker.redis_url.scheme == "rediss" else None,
+        broker_use_ssl=_tls(broker),
         broker_connection_timeout=broker.redis_connect_timeout_seconds,
         broker_connection_retry=True,
         broker_connection_retry_on_startup=True,
