@@ -26,8 +26,8 @@ KUBECTL = {
     "api-resources", "apply", "create", "debug", "delete", "describe", "drain", "exec", "get", "logs", "patch",
     "rollout", "scale", "set", "taint", "top",
 }  # fmt: skip
-PROGRAMS = {"kubectl", "helm", "sql", "operator", "search", "curl", "openssl", "getent"}
-"""`sql`, `search` and `operator` are the shell functions of the first ten minutes."""
+PROGRAMS = {"kubectl", "helm", "sql", "operator", "redis", "search", "curl", "openssl", "getent"}
+"""`sql`, `redis`, `search` and `operator` are the shell functions of the first ten minutes."""
 DEPLOYMENTS = {"api", "worker", "worker-dispatcher", "sqs-consumer", "sqs-consumer-reconciler", "traefik", "coredns"}
 STATEFUL_SETS = {"postgres", "redis", "elasticmq", "elasticsearch"}
 RELEASES = {"api", "worker", "sqs-consumer", "observability"}
