@@ -183,7 +183,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--host", default="127.0.0.1", help="where to listen (%(default)s)")
     parser.add_argument("--port", type=int, default=8080, help="(%(default)s)")
-    parser.add_argument("--silent-after", type=float, default=100.0, metavar="SECONDS", help="(%(default)s)")
+    parser.add_argument("--silent-after", type=float, default=60.0, metavar="SECONDS", help="(%(default)s)")
     parser.add_argument("--alarm-url", help="gets a POST when the alarm begins and when it ends (else the log)")
     options = parser.parse_args()
     receiver = Receiver(Switch(options.silent_after), alarm_url=options.alarm_url, out=_write)
