@@ -14,8 +14,8 @@ from tests.e2e import watch
 from tests.e2e.ready import unanswered, until_well
 
 _ALARM_SECONDS = 150.0
-"""The promise is two minutes (40 s for which Alertmanager repeats what Prometheus said last, up to 20 s between calls, a
-minute of silence), and the rest is for a machine that is slow to delete the pods."""
+"""The promise is two minutes: 40 s for which Alertmanager repeats what Prometheus said last, up to 20 s between calls,
+a minute of silence. The rest is for a machine that is slow to delete the pods."""
 _BACK_SECONDS = 300.0
 
 

@@ -27,7 +27,3 @@ def test_an_alert_that_nothing_may_cause_is_false() -> None:
 def test_an_alert_may_be_for_a_case_of_the_last_fifteen_minutes(minutes_before: int, false: list[str]) -> None:
     earlier = [(_BEGAN_AT - minutes_before * 60, frozenset({"PostgresDown"}))]
     assert _false("PostgresDown", earlier) == false
-
-
-def test_the_disk_of_the_machine_is_no_cases_fault() -> None:
-    assert _false("ElasticsearchDiskNearlyFull") == []
