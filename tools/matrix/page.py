@@ -81,7 +81,11 @@ def _recovery(recovery: Recovery | Planned | Without) -> str:
 
 def _proof(row: Row) -> str:
     cases = [f"`{name}`" for name in [*names(row.faults), *names(row.e2e)]]
-    said = [", ".join(cases)] if cases else [row.faults.none] if isinstance(row.faults, Without) else []
+    said = [", ".join(cases)] if cases else []
+    # Tests of another kind stand for cases, where a cell names them.
+    said += [cell.none for cell in (row.faults, row.e2e) if isinstance(cell, Without) and "tests/" in cell.none]
+    if not said and isinstance(row.faults, Without):
+        said.append(row.faults.none)
     for what, cell in (("fault case", row.faults), ("e2e case", row.e2e)):
         if isinstance(cell, Planned):
             said.append(f"*{what} planned: {cell.planned}*")
