@@ -28,6 +28,8 @@ def test_the_controllers_run_images_that_the_nodes_have_on_the_node_that_has_the
         assert "node-role.kubernetes.io/control-plane" in pod["nodeSelector"]
         # Those who serve keep a processor between them, however much is rendered.
         assert {one["resources"]["limits"]["cpu"] for one in containers} == {"400m"}
+        # And no place on the node is kept for them: there is none.
+        assert {one["resources"]["requests"]["cpu"] for one in containers} == {"1m"}
 
 
 def test_every_object_is_in_argo_cds_namespace_and_its_rights_are_its_accounts(objects: list[dict[str, Any]]) -> None:

@@ -33,7 +33,8 @@ _PARAMETERS = {
     "reposerver.parallelism.limit": "2",
 }
 _RESOURCES = {
-    "requests": {"memory": "64Mi"},  # no processors: all of them are promised to what is measured
+    # Hardly a processor: all of them are promised to what is measured. (Without a request, the limit would be one.)
+    "requests": {"memory": "64Mi", "cpu": "1m"},
     "limits": {"cpu": "400m"},  # rendering takes what there is, on the node that weighs most
 }
 
