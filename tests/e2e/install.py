@@ -41,12 +41,23 @@ def prepare(kube: Kube, helm: Helm, folder: Path) -> None:
     """Give the apps the driver's job kinds, by a volume, as anybody's own kinds may come. Idempotent."""
     with psycopg.connect(reach_of(kube).database_url) as session:
         session.execute(CREATE_EFFECTS)
-    write_config_map(kube, _CONFIG_MAP, {_key(path): content for path, content in driver_files().items()})
+    write_config_map(kube, _CONFIG_MAP, kinds_in(APPS)["data"])
     folder.mkdir(parents=True, exist_ok=True)
     for release, values in values_with_kinds().items():
         path = folder / f"{release}-values.yaml"
         path.write_text(yaml.safe_dump(values))
         helm.upgrade(release, "--values", str(path), "--no-hooks")
+
+
+def kinds_in(namespace: str) -> dict[str, Any]:
+    """The ConfigMap with the driver's kinds, which the values of values_with_kinds mount."""
+    data = {_key(path): content for path, content in driver_files().items()}
+    return {
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": {"name": _CONFIG_MAP, "namespace": namespace},
+        "data": data,
+    }
 
 
 def values_with_kinds() -> dict[str, dict[str, Any]]:

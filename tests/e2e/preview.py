@@ -17,7 +17,7 @@ from tests.e2e.cluster import gitops
 from tests.e2e.cluster.kube import Kubectl
 from tests.e2e.cluster.secrets import authority_in
 from tests.e2e.cluster.shell import ClusterError
-from tests.e2e.install import APP_SECRET, superuser_url
+from tests.e2e.install import APP_SECRET, kinds_in, superuser_url
 from tests.e2e.kube import BACKING, Kube
 from tests.e2e.repository import set_values
 
@@ -69,12 +69,17 @@ def _prepare(kube: Kube) -> None:
     kubectl.apply(
         {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAME, "labels": labels}},
         {"apiVersion": "v1", "kind": "Secret", "metadata": _named(APP_SECRET, NAME), "stringData": secret},
-        authority_in(NAME),
+        *config_maps(),
         _way_to_backing(),
         _cluster(kubectl),
     )
     owner = urlsplit(secret["TASKHUB_DATABASE_URL"]).username or ""
     _run_sql(kube, "DROP DATABASE IF EXISTS {name} WITH (FORCE)", "CREATE DATABASE {name} OWNER {owner}", owner=owner)
+
+
+def config_maps() -> list[dict[str, Any]]:
+    """What its pods mount: the certificate of who signs the servers', and the driver's kinds."""
+    return [authority_in(NAME), kinds_in(NAME)]
 
 
 def remove(kube: Kube) -> None:
