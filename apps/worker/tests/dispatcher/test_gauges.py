@@ -2,6 +2,7 @@
 
 import pytest
 from prometheus_client import REGISTRY
+from pydantic import AnyUrl
 from sqlalchemy import Engine
 from sqlalchemy.exc import OperationalError
 from worker_harness import Jobs
@@ -43,7 +44,7 @@ def test_what_cannot_be_read_has_no_value(loop_engine: Engine, settings: Dispatc
     _loop(settings, loop_engine).turn()
     away = settings.model_copy(
         update={
-            "redis_url": f"redis://127.0.0.1:{any_free()}/0",
+            "redis_url": AnyUrl(f"redis://127.0.0.1:{any_free()}/0"),
             "sqs_endpoint_url": f"http://127.0.0.1:{any_free()}",
         }
     )
