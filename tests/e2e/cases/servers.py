@@ -32,8 +32,8 @@ async def distrust_servers(scene: Scene) -> float:
     good = await scene.do(scene.kube.secret, BACKING_TLS, BACKING)
     stranger = new_authority()
     scene.stage.breaks("PostgreSQL and Redis get certificates of an authority that nobody trusts")
-    await _show(scene, {**stranger.issue(SERVERS), "ca.crt": stranger.pem})
     try:
+        await _show(scene, {**stranger.issue(SERVERS), "ca.crt": stranger.pem})
         context = front(await scene.do((STATE / "ca.crt").read_text)).tls
         await scene.until(
             lambda: complaint(context, host=f"redis.{BACKING}", port=REDIS_PORT),
