@@ -109,3 +109,17 @@ def _copy_of_charts() -> Path:
     target = Path(mkdtemp(prefix="taskhub-charts-")) / "charts"
     shutil.copytree(CHARTS, target, ignore=shutil.ignore_patterns("*.tgz", ".*_cache"), symlinks=False)
     return target
+
+
+def external(chart: str, *options: str) -> list[Manifest]:
+    """The chart's objects where the servers are outside the cluster, with further options of Helm."""
+    return manifests(template(chart, ["--values", str(Rendering(chart, "external").values_file), *options]))
+
+
+def mounting(objects: Iterable[Manifest], volume: str) -> dict[str, Manifest]:
+    """The specs of the pods that have a volume, by their owner's name."""
+    return {
+        name.split()[1]: pod["spec"]
+        for name, pod in pods(objects)
+        if any(each["name"] == volume for each in pod["spec"].get("volumes", []))
+    }

@@ -1,32 +1,17 @@
 """A private CA of Elasticsearch: whoever speaks to it has the CA where the setting says, and starts without it, too."""
 
-from typing import Any
-
 import pytest
 
-from tests.charts.rendering import Rendering, manifests, of_kind, pods, template
+from tests.charts.rendering import external, mounting, of_kind
 
 _DEPLOYMENTS = {"api": ["api"], "worker": ["worker"], "sqs-consumer": ["sqs-consumer", "sqs-consumer-reconciler"]}
 _VALUES = ("--set", "search.tls.caSecret=taskhub-es-http-certs-public")
 
 
-def _objects(chart: str, *options: str) -> list[dict[str, Any]]:
-    return manifests(template(chart, ["--values", str(Rendering(chart, "external").values_file), *options]))
-
-
-def _with_ca(objects: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
-    """The pods that mount the CA, by their owner's name."""
-    return {
-        name.split()[1]: pod["spec"]
-        for name, pod in pods(objects)
-        if any(volume["name"] == "search-ca" for volume in pod["spec"].get("volumes", []))
-    }
-
-
 @pytest.mark.parametrize(("chart", "deployments"), _DEPLOYMENTS.items())
 def test_whoever_searches_or_indexes_has_the_ca_and_nobody_else(chart: str, deployments: list[str]) -> None:
-    objects = _objects(chart, *_VALUES)
-    found = _with_ca(objects)
+    objects = external(chart, *_VALUES)
+    found = mounting(objects, "search-ca")
     assert sorted(found) == sorted(deployments)
     settings = {key: value for each in of_kind(objects, "ConfigMap") for key, value in each["data"].items()}
     for pod in found.values():
@@ -40,6 +25,6 @@ def test_whoever_searches_or_indexes_has_the_ca_and_nobody_else(chart: str, depl
 
 @pytest.mark.parametrize("chart", _DEPLOYMENTS)
 def test_without_a_ca_nothing_is_mounted(chart: str) -> None:
-    objects = _objects(chart)
-    assert not _with_ca(objects)
+    objects = external(chart)
+    assert not mounting(objects, "search-ca")
     assert "TASKHUB_ELASTICSEARCH_CA_FILE" not in str(objects)

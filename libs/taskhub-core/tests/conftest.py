@@ -14,6 +14,7 @@ from taskhub_core.database.engine import make_engine
 from taskhub_core.ids import new_id
 from taskhub_core.jobs.registry import registry
 from taskhub_core.settings import DatabaseSettings
+from taskhub_local.testing.tls import Authority
 
 
 @pytest.fixture(scope="session")
@@ -107,3 +108,9 @@ def receiver() -> Iterator[Receiver]:
     receiver.server.shutdown()
     receiver.server.server_close()
     thread.join()
+
+
+@pytest.fixture(scope="session")
+def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
+    """A private CA, with a certificate of `localhost` that it has signed."""
+    return Authority(tmp_path_factory.mktemp("tls") / "own")

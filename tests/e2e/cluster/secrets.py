@@ -56,12 +56,12 @@ def write(kubectl: Kubectl) -> None:
     )
     _write_certificate(kubectl, APPS, _TLS, [HOST])
     _write_certificate(kubectl, BACKING, BACKING_TLS, SERVERS)
-    kubectl.apply(authority_in(APPS, _CA))
+    kubectl.apply(authority_in(APPS))
 
 
-def authority_in(namespace: str, name: str = _CA) -> dict[str, Any]:
+def authority_in(namespace: str) -> dict[str, Any]:
     """The ConfigMap with the certificate of who signs in this cluster."""
-    metadata = {"name": name, "namespace": namespace}
+    metadata = {"name": _CA, "namespace": namespace}
     return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": {"ca.crt": _authority().pem}}
 
 

@@ -19,7 +19,9 @@ from taskhub_sqs_consumer.visibility import VisibilityKeeper
 
 _log = structlog.get_logger(__name__)
 
-_TURN_SECONDS = 1
+_TURN_SECONDS = 1.0
+_AFTER_POLLS_SECONDS = 1
+"""How much longer than a long poll given-back messages are hidden. SQS counts in whole seconds."""
 _CALLS_AT_ONCE = 4
 _QUEUE_PAUSES = (0.5, 1.0, 2.0, 5.0)
 
@@ -138,7 +140,7 @@ class Receiver:
     def _give_back(self, messages: Sequence[Message]) -> None:
         """Leaves them to whoever polls next, but not to a poll that is under way: its receiver has no use for them."""
         self._keeper.release(messages)
-        self._queue.set_visibility(messages, self._settings.consumer_wait_seconds + _TURN_SECONDS)
+        self._queue.set_visibility(messages, self._settings.consumer_wait_seconds + _AFTER_POLLS_SECONDS)
         _log.info("messages given back", messages=len(messages))
 
     def _back_off(self, error: QueueUnavailable) -> None:

@@ -16,11 +16,6 @@ from taskhub_local.testing.tls import Authority, tls_before
 
 
 @pytest.fixture(scope="module")
-def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
-    return Authority(tmp_path_factory.mktemp("tls") / "own")
-
-
-@pytest.fixture(scope="module")
 def url(authority: Authority, redis_url: str) -> Iterator[str]:
     """Redis behind TLS, with a certificate of the private CA."""
     with tls_before(redis_url, authority) as port:
