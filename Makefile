@@ -63,8 +63,8 @@ cluster: setup ## Make a kind cluster with everything in it; KUBECONFIG=path IMA
 		$(if $(E2E_KUBECONFIG),--kubeconfig "$(E2E_KUBECONFIG)" --repository "$(IMAGE_REPOSITORY)") $(ARGS)
 
 .PHONY: cluster-down
-cluster-down: setup ## Remove the kind cluster; what was built for it stays in the cache
-	@$(BIN)/python -m tests.e2e.cluster down
+cluster-down: setup ## Remove the kind cluster; what was built for it stays in the cache; ARGS=--engine ends Docker, too
+	@$(BIN)/python -m tests.e2e.cluster down $(ARGS)
 
 .PHONY: images
 images: setup ## Build the applications' images, and get or build those that the cluster runs

@@ -62,7 +62,8 @@ def build() -> Dashboard:
                         "Log lines",
                         "Lines that the log collector delivers each second.",
                         "short",
-                        "sum(rate(fluentbit_output_proc_records_total[5m]))",
+                        "sum(rate(fluentbit_output_proc_records_total[5m]))"
+                        " or sum(rate(otelcol_exporter_sent_log_records_total[5m]))",
                         limits=Limits(warn=0.1, bad=0.01),
                     ),
                     tile(
@@ -142,6 +143,11 @@ def build() -> Dashboard:
                         "Lines that the collector could not deliver, by output.",
                         "ops",
                         Query("sum by (name) (rate(fluentbit_output_errors_total[$__rate_interval]))", "{{name}}"),
+                        Query(
+                            "sum by (exporter)"
+                            " (rate(otelcol_exporter_send_failed_log_records_total[$__rate_interval]))",
+                            "{{exporter}}",
+                        ),
                         width=8,
                         runbook="LogPipelineDropsLines",
                     ),

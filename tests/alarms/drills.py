@@ -4,7 +4,11 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 
+from tests.e2e.cluster.secrets import MONITORING
 from tests.e2e.kube import APPS, INGRESS, Kube
+
+LOGGING, LOG_COLLECTOR, TRACE_COLLECTOR = "logging", "log-collector", "trace-collector"
+_NOWHERE = "taskhub.example.com/nowhere"
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,3 +72,28 @@ def without_servers(kube: Kube, kind: str) -> Iterator[None]:
         yield
     finally:
         kube.custom.patch_namespaced_custom_object(*group, {"spec": {"replicas": before}})
+
+
+@contextmanager
+def without_log_collectors(kube: Kube) -> Iterator[None]:
+    """Inside the block no node is one that a log collector runs on."""
+    kube.place_daemon_set(LOG_COLLECTOR, LOGGING, {_NOWHERE: "true"})
+    try:
+        yield
+    finally:
+        kube.place_daemon_set(LOG_COLLECTOR, LOGGING, {_NOWHERE: None})
+
+
+@contextmanager
+def without_trace_collector(kube: Kube) -> Iterator[None]:
+    """Inside the block there is no trace collector."""
+    kube.scale(TRACE_COLLECTOR, 0, MONITORING)
+    try:
+        yield
+    finally:
+        kube.scale(TRACE_COLLECTOR, 1, MONITORING)
+
+
+def is_gone(kube: Kube, app: str, namespace: str) -> bool:
+    """Whether no pod of it runs, not even one that is told to end."""
+    return not kube.pods(app, namespace) and not any(name.startswith(app) for name in kube.leaving(namespace))

@@ -1,10 +1,9 @@
 """Ordinary load and nothing broken: no alert fires, no request fails, and every panel of the dashboards has data."""
 
-import asyncio
 import re
 import time
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
@@ -13,18 +12,11 @@ import yaml
 from observability.dashboards.reading import Panel, committed_pages, metric_names
 from observability.render.asking import Prometheus, Span
 
-from taskhub_local.faults.case import Case, Felt
-from taskhub_local.faults.client import Client
-from taskhub_local.faults.pulse import Pulse
-from taskhub_local.faults.report import CaseReport
-from taskhub_local.faults.runner import run_case
 from taskhub_local.faults.stage import Stage
 from tests.alarms.conftest import Watched
+from tests.alarms.load import Loaded, under_load
 from tests.e2e import watch
 from tests.e2e.case import PLAN
-from tests.e2e.outcome import has_failed
-from tests.e2e.reach import SinkHooks
-from tests.e2e.ready import until_at_rest, until_well
 
 _HOUR_SECONDS = 600.0
 """At 21 requests a second: what 3.5 a second are in an hour."""
@@ -38,11 +30,9 @@ _PARTS_OF_A_METRIC = re.compile(r"_(total|bucket|count|sum)$")
 
 @dataclass(frozen=True, slots=True)
 class Hour:
-    """What the load came to."""
+    """What the load came to, and the alerts that fired."""
 
-    report: CaseReport
-    failed: int
-    """Requests without an answer, or answered 5xx."""
+    loaded: Loaded
     fired: tuple[watch.Fired, ...]
 
 
@@ -56,41 +46,17 @@ async def nothing(stage: Stage) -> float:
 @pytest.fixture(scope="module")
 def hour(watched: Watched) -> Hour:
     """The load of the fault driver, judged by its ledger."""
-    clients: list[Client] = []
-
-    def see(client: Client, _pulse: Pulse, _stage: Stage) -> None:
-        clients.append(client)
-
-    setting = replace(watched.setting, receiver=SinkHooks, watch=see)
-    case = Case(
-        name="quiet_hour",
-        breaks="nothing",
-        act=nothing,
-        felt=Felt.WRITES,
-        budget_seconds=1,
-        counted_from="the beginning",
-        plan=PLAN,
-        settle_seconds=120,
-    )
-
-    async def run() -> CaseReport:
-        await until_well(watched.kube, setting)
-        await until_at_rest(setting)
-        return await run_case(case, setting, seed=7)
-
     watch.until_quiet(seconds=_QUIET_SECONDS)
     began = time.time()
-    report = asyncio.run(run())
-    fired = watch.fired(began, time.time())
-    return Hour(report, sum(has_failed(call) for call in clients[0].calls), tuple(fired))
+    loaded = under_load(watched, "quiet_hour", "nothing", nothing)
+    return Hour(loaded, tuple(watch.fired(began, time.time())))
 
 
 @pytest.mark.timeout(2_400)
 def test_a_quiet_hour_fires_nothing_and_fails_nothing(hour: Hour) -> None:
     assert not hour.fired
-    assert hour.failed == 0
-    assert not hour.report.failures
-    assert hour.report.requests > _HOUR_SECONDS * PLAN.rate
+    hour.loaded.assert_nothing_was_felt()
+    assert hour.loaded.report.requests > _HOUR_SECONDS * PLAN.rate
 
 
 @pytest.fixture(scope="module")

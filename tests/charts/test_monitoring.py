@@ -17,6 +17,9 @@ _OBJECTS = [each for path in FILES for each in manifests(path.read_text())]
 _CLIENTS = {"api", "worker", "dispatcher", "sqs-consumer", "reconciler"}
 """Scraped by their own charts' ServiceMonitors."""
 _NOT_ON_KIND = {"argocd-metrics"}
+_NO_ALERT_RESTS_ON = {"blackbox-exporter", "trace-collector"}
+"""On what they say of themselves."""
+_READS_FILES_OF_ROOT = "DaemonSet log-collector"
 _BUILDING_SECONDS = 600
 
 
@@ -30,8 +33,10 @@ def _jobs() -> set[str]:
     names = {each["spec"]["jobName"] for each in of_kind(_OBJECTS, "Probe")}
     labels = [template["metadata"]["labels"] for _, template in pods(_OBJECTS)]
     names |= {
-        each["app.kubernetes.io/name"] for each in labels if each.get("app.kubernetes.io/component") == "exporter"
-    } - {"blackbox-exporter"}
+        each["app.kubernetes.io/name"]
+        for each in labels
+        if each.get("app.kubernetes.io/component") in {"exporter", "collector"}
+    } - _NO_ALERT_RESTS_ON
     for monitor in of_kind(_OBJECTS, "PodMonitor", "ServiceMonitor"):
         spec = monitor["spec"]
         names |= {spec["selector"].get("matchLabels", {}).get(spec.get("jobLabel"))}
@@ -58,8 +63,9 @@ def test_there_are_two_of_what_must_not_be_missed_on_two_nodes() -> None:
 
 def test_every_pod_is_unprivileged_and_limited() -> None:
     specs: list[Manifest] = [pod["spec"] for _, pod in pods(_OBJECTS)]
+    roots = [name for name, pod in pods(_OBJECTS) if pod["spec"]["securityContext"].get("runAsNonRoot") is not True]
+    assert roots == [_READS_FILES_OF_ROOT]
     for spec in (*specs, _spec("Prometheus"), _spec("Alertmanager")):
-        assert spec["securityContext"]["runAsNonRoot"] is True
         assert spec["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
     for spec in specs:
         for container in spec["containers"]:
@@ -68,6 +74,8 @@ def test_every_pod_is_unprivileged_and_limited() -> None:
             assert own["readOnlyRootFilesystem"] is True
             assert own["capabilities"] == {"drop": ["ALL"]}
             assert {"startupProbe", "readinessProbe", "livenessProbe"} <= set(container)
+    for server in ("Prometheus", "Alertmanager"):
+        assert _spec(server)["securityContext"]["runAsNonRoot"] is True
     for limited in (*(each["containers"][0] for each in specs), _spec("Prometheus"), _spec("Alertmanager")):
         assert {"cpu", "memory"} <= set(limited["resources"]["requests"])
         assert "memory" in limited["resources"]["limits"]
@@ -80,13 +88,33 @@ def test_every_job_that_alerts_rest_on_is_scraped_and_no_other() -> None:
     assert _jobs() == wanted - _CLIENTS - _NOT_ON_KIND
 
 
+def test_what_reads_files_of_the_nodes_only_reads_them_but_for_its_own_state() -> None:
+    (collector,) = of_kind(_OBJECTS, "DaemonSet")
+    spec = collector["spec"]["template"]["spec"]
+    folders = {each["name"]: each["hostPath"]["path"] for each in spec["volumes"] if "hostPath" in each}
+    mounts = {folders[each["name"]]: each for each in spec["containers"][0]["volumeMounts"] if each["name"] in folders}
+    assert [path for path, mount in mounts.items() if not mount.get("readOnly")] == ["/var/lib/log-collector"]
+    assert collector["metadata"]["namespace"] == "logging", "the other namespaces admit no such pod"
+
+
 def test_of_the_kubelet_exactly_the_metrics_that_alerts_rest_on_are_kept() -> None:
     kept: set[str] = set()
     for endpoint in _spec("ServiceMonitor")["endpoints"]:
-        (keep,) = endpoint["metricRelabelings"]
-        assert keep["action"] == "keep"
-        kept |= set(keep["regex"].split("|"))
+        kept |= _kept(endpoint)
     assert kept == set(EXPORTERS["kubelet"]["metrics"])
+
+
+def test_of_kube_state_metrics_exactly_the_metrics_that_alerts_rest_on_are_kept_as_they_are() -> None:
+    monitors = {each["metadata"]["name"]: each["spec"] for each in of_kind(_OBJECTS, "PodMonitor")}
+    (endpoint,) = monitors["kube-state-metrics"]["podMetricsEndpoints"]
+    assert endpoint["honorLabels"] is True
+    assert _kept(endpoint) == set(EXPORTERS["kube-state-metrics"]["metrics"])
+
+
+def _kept(endpoint: dict[str, Any]) -> set[str]:
+    (keep,) = endpoint["metricRelabelings"]
+    assert keep["action"] == "keep"
+    return set(keep["regex"].split("|"))
 
 
 def test_what_the_nodes_open_is_open_on_this_machine_and_nothing_else_is() -> None:
@@ -110,6 +138,8 @@ def test_the_receiver_of_alerts_runs_from_an_image_that_the_nodes_have() -> None
 def test_nobody_is_let_in_or_out_but_by_a_policy_that_names_ports() -> None:
     policies = of_kind(_OBJECTS, "NetworkPolicy")
     (denying,) = [each for each in policies if not {"ingress", "egress"} & set(each["spec"])]
+    (logging,) = [each for each in policies if each["metadata"]["namespace"] == "logging"]
+    assert (logging["spec"]["podSelector"], logging["spec"]["policyTypes"]) == ({}, ["Ingress", "Egress"])
     assert denying["spec"] == {"podSelector": {}, "policyTypes": ["Ingress", "Egress"]}
     for each in policies:
         for rules, peers in (("ingress", "from"), ("egress", "to")):

@@ -148,6 +148,13 @@ class Kube:
         body = {"spec": {"replicas": replicas}}
         asked(self.apps.patch_namespaced_stateful_set_scale)(name, namespace, body, _request_timeout=_TIMEOUT_SECONDS)
 
+    # DaemonSets
+
+    def place_daemon_set(self, name: str, namespace: str, labels: Mapping[str, str | None]) -> None:
+        """Change the labels that a node must have for a DaemonSet's pod. None takes one away."""
+        body = {"spec": {"template": {"spec": {"nodeSelector": labels}}}}
+        asked(self.apps.patch_namespaced_daemon_set)(name, namespace, body, _request_timeout=_TIMEOUT_SECONDS)
+
     # Ingresses
 
     def ingress_target(self, name: str) -> str:

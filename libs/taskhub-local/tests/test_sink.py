@@ -128,3 +128,39 @@ def test_it_ends_in_order_when_it_is_told_to(start: Start) -> None:
     _deliver(client, "case")
     process.send_signal(signal.SIGTERM)
     assert process.wait(timeout=20) == 0
+
+
+def _logs(*lines: str) -> dict[str, object]:
+    records = [{"body": {"stringValue": line}, "attributes": []} for line in lines]
+    return {"resourceLogs": [{"resource": {}, "scopeLogs": [{"scope": {}, "logRecords": records}]}]}
+
+
+def _trace(trace_id: str, service: str, name: str) -> dict[str, object]:
+    resource = {"attributes": [{"key": "service.name", "value": {"stringValue": service}}]}
+    spans = [{"traceId": trace_id, "spanId": "00f067aa0ba902b7", "name": name}]
+    return {"resourceSpans": [{"resource": resource, "scopeSpans": [{"scope": {}, "spans": spans}]}]}
+
+
+def test_log_lines_are_found_by_what_is_in_them(start: Start) -> None:
+    _, client, _ = start()
+    for lines in (["first wanted", "other"], ["second wanted"]):
+        assert client.post("/v1/logs", json=_logs(*lines)).json() == {}
+    found = client.get("/logs", params={"contains": "wanted"}).raise_for_status().json()
+    assert found == {"lines": ["first wanted", "second wanted"]}
+
+
+def test_spans_are_found_by_their_trace(start: Start) -> None:
+    _, client, _ = start()
+    mine, others = uuid.uuid4().hex, uuid.uuid4().hex
+    for body in (_trace(mine, "api", "POST"), _trace(others, "api", "GET"), _trace(mine.upper(), "worker", "job")):
+        assert client.post("/v1/traces", json=body).json() == {}
+    found = client.get("/spans", params={"trace_id": mine}).raise_for_status().json()["spans"]
+    assert [(span["service"], span["name"]) for span in found] == [("api", "POST"), ("worker", "job")]
+
+
+@pytest.mark.parametrize("path", ["/v1/logs", "/v1/traces"])
+@pytest.mark.parametrize("body", [b"", b"[]", b"{}", b'{"resourceLogs": 5}', b'{"resourceSpans": [{}]}', b"\x0a\x00"])
+def test_what_is_no_otlp_in_json_is_refused_and_not_kept(start: Start, path: str, body: bytes) -> None:
+    _, client, _ = start()
+    assert client.post(path, content=body).status_code == 400
+    assert client.get("/logs", params={"contains": ""}).json() == {"lines": []}

@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from typing import Any
 
 from taskhub_local.errors import LocalError
 from taskhub_local.faults import plain
@@ -19,17 +20,26 @@ _BETWEEN_SECONDS = 0.2
 _ROW = 25
 
 
-def _is_healthy(scene: Scene) -> bool:
+def _ask(scene: Scene, path: str) -> Any:
     url = scene.stage.reach.elasticsearch_url
     if url is None:
         raise LocalError("the cluster runs without Elasticsearch")
-    answer = plain.get(f"{url}/_cluster/health?timeout=1s", timeout_seconds=3)
-    return answer.is_success and answer.json()["status"] in {"green", "yellow"}
+    return plain.get(f"{url}/{path}", timeout_seconds=3).raise_for_status().json()
 
 
-async def _until_healthy(scene: Scene) -> float:
-    what = "Elasticsearch is healthy again"
-    await scene.until(lambda: _is_healthy(scene), what, seconds=_START_SECONDS)
+def _started_at(scene: Scene) -> int:
+    """Return when the process that answers started: for a moment after its pod is gone that is still the former one."""
+    (node,) = _ask(scene, "_nodes/_local/jvm")["nodes"].values()
+    return int(node["jvm"]["start_time_in_millis"])
+
+
+async def _until_healthy(scene: Scene, former: int) -> float:
+    """Wait until another process than that which started then is healthy, and answers; return the time of the first."""
+
+    def healthy() -> bool:
+        return _started_at(scene) != former and _ask(scene, "_cluster/health")["status"] in {"green", "yellow"}
+
+    await scene.until(healthy, "Elasticsearch is healthy again", seconds=_START_SECONDS)
     since = scene.stage.heals("Elasticsearch is healthy")
     await _until_steady(scene)
     return since
@@ -49,15 +59,16 @@ async def _until_steady(scene: Scene) -> None:
 
 async def delete_elasticsearch(scene: Scene) -> float:
     """Delete the pod at once; the next one has its volume."""
-    pod = await delete_backing_pod(scene, _ELASTICSEARCH)
-    await scene.until(lambda: scene.kube.is_gone(pod), "the pod is gone")
-    return await _until_healthy(scene)
+    former = await scene.do(_started_at, scene)
+    await delete_backing_pod(scene, _ELASTICSEARCH)
+    return await _until_healthy(scene, former)
 
 
 async def wipe_elasticsearch(scene: Scene) -> float:
     """Delete the pod and its volume; TaskHub builds the index anew from PostgreSQL."""
+    former = await scene.do(_started_at, scene)
     await wipe_backing(scene, _ELASTICSEARCH)
-    return await _until_healthy(scene)
+    return await _until_healthy(scene, former)
 
 
 # The promise is 1 s; the rest is for a machine on which Elasticsearch itself is starting meanwhile.

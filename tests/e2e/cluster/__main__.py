@@ -21,7 +21,8 @@ def main() -> int:
     up.add_argument("--only-platform", action="store_true", help="the cluster alone: no backing services, no charts")
     up.add_argument("--monitoring", action="store_true", help="with Prometheus, Alertmanager and exporters")
     up.add_argument("--gitops", action="store_true", help="with Argo CD, and a Git server for it to read")
-    verbs.add_parser("down", help="remove the cluster; the cache stays")
+    down = verbs.add_parser("down", help="remove the cluster; the cache stays")
+    down.add_argument("--engine", action="store_true", help="and end the Docker engine that was started for it")
     verbs.add_parser("status", help="show the nodes and pods")
     images = verbs.add_parser("images", help="get or build every image and tool")
     for verb in (up, images):
@@ -51,7 +52,7 @@ def _run(arguments: argparse.Namespace) -> None:
                 synced=arguments.gitops,
             )
         case "down":
-            commands.down()
+            commands.down(with_engine=arguments.engine)
         case "status":
             commands.status()
         case "images":

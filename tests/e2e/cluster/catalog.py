@@ -23,6 +23,8 @@ MONITORING = (
     f"quay.io/prometheuscommunity/postgres-exporter:{versions.POSTGRES_EXPORTER}",
     f"quay.io/prometheuscommunity/elasticsearch-exporter:{versions.ELASTICSEARCH_EXPORTER}",
     f"quay.io/oliver006/redis_exporter:{versions.REDIS_EXPORTER}",
+    f"registry.k8s.io/kube-state-metrics/kube-state-metrics:{versions.KUBE_STATE_METRICS}",
+    f"otel/opentelemetry-collector-contrib:{versions.OTEL_CONTRIB.removeprefix('v')}",
     PYTHON,  # the receiver of the alerts
 )
 ARGO_CD = f"quay.io/argoproj/argocd:{versions.ARGO_CD}"

@@ -79,13 +79,15 @@ def up_elsewhere(kubeconfig: Path, repository: str) -> None:
     say(f"installed after {elapsed():.0f} s")
 
 
-def down() -> None:
-    """Remove the cluster; the cache and the engine stay."""
+def down(*, with_engine: bool = False) -> None:
+    """Remove the cluster. The cache stays, and so does the engine unless `with_engine`, if it was started here."""
     if not engine.answers() or not kind_cluster.nodes():
         say("there is no cluster")
-        return
-    kind_cluster.remove()
-    say("the cluster is gone; what was built for it stays in the cache")
+    else:
+        kind_cluster.remove()
+        say("the cluster is gone; what was built for it stays in the cache")
+    if with_engine:
+        engine.stop()
 
 
 def status() -> None:
@@ -94,7 +96,7 @@ def status() -> None:
         raise ClusterError("there is no cluster; make one with: make cluster")
     kubectl = Kubectl(KUBECONFIG)
     say("nodes\n" + kubectl("get", "nodes", "--output", "wide"))
-    for namespace in ("taskhub", "taskhub-backing", "ingress", "monitoring", "kube-system"):
+    for namespace in ("taskhub", "taskhub-backing", "ingress", "monitoring", "logging", "kube-system"):
         say(f"pods in {namespace}\n" + kubectl("--namespace", namespace, "get", "pods", "--output", "wide"))
     say(f"the API: {URL}; kubeconfig: {KUBECONFIG}")
 

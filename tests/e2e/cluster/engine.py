@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import subprocess
 from pathlib import Path
 
@@ -50,6 +51,14 @@ def ensure_engine() -> None:
     _raise_kernel_limits()
 
 
+def stop() -> None:
+    """End the engine that was started here, and with it whatever runs in it; another's is left alone."""
+    if _is_ours():
+        say("ending the Docker engine")
+        os.kill(_pid(), signal.SIGTERM)
+        until(lambda: not _is_ours(), "the Docker engine does not end", seconds=120)
+
+
 def answers() -> bool:
     """Whether a Docker engine answers."""
     return succeeds(["docker", "version", "--format", "{{.Server.Version}}"], timeout_seconds=20)
@@ -81,10 +90,13 @@ def give_weight() -> None:
 
 def _is_ours() -> bool:
     try:
-        pid = int((cache() / "engine" / "pid").read_text())
-        return "dockerd" in Path(f"/proc/{pid}/comm").read_text()
+        return "dockerd" in Path(f"/proc/{_pid()}/comm").read_text()
     except (OSError, ValueError):
         return False  # it was never started here, or has ended
+
+
+def _pid() -> int:
+    return int((cache() / "engine" / "pid").read_text())
 
 
 def _install() -> None:

@@ -53,6 +53,8 @@ class GoProgram:
         ]  # fmt: skip
         if self.way is Way.TOGETHER:
             recipe += [f"{one.module} {one.version} {one.raised}" for one in together()]
+        if self.way is Way.WRAPPED:
+            recipe += self.raised
         if self.own_source.is_dir():
             recipe += [path.read_text() for path in sorted(self.own_source.iterdir())]
         digest = hashlib.sha256("\0".join(recipe).encode()).hexdigest()[:6]
@@ -130,6 +132,23 @@ def _operator(name: str, package: str, seconds: float) -> GoProgram:
     )  # fmt: skip
 
 
+def _collector_parts() -> tuple[str, ...]:
+    """What sources/otelcol-contrib imports beside the collector's own module: one release of all of them."""
+    core, contrib = "go.opentelemetry.io/collector", "github.com/open-telemetry/opentelemetry-collector-contrib"
+    versions_of = {
+        versions.OTEL_COLLECTOR_1: [f"{core}/{part}" for part in (
+            "component", "confmap", "confmap/provider/fileprovider", "exporter", "extension", "processor", "receiver",
+        )],
+        versions.OTEL_COLLECTOR: [f"{core}/{part}" for part in (
+            "exporter/otlphttpexporter", "processor/memorylimiterprocessor", "receiver/otlpreceiver", "service",
+        )],
+        versions.OTEL_CONTRIB: [f"{contrib}/{part}" for part in (
+            "extension/healthcheckextension", "extension/storage/filestorage", "receiver/filelogreceiver",
+        )],
+    }  # fmt: skip
+    return tuple(f"{module} {version}" for version, modules in versions_of.items() for module in modules)
+
+
 def _argocd_flags() -> str:
     return f"-X github.com/argoproj/argo-cd/v3/common.version={versions.ARGO_CD.removeprefix('v')}"
 
@@ -199,6 +218,14 @@ PROGRAMS = (
     ),
     _operator("prometheus-operator", "cmd/operator", 150),
     _operator("prometheus-config-reloader", "cmd/prometheus-config-reloader", 40),
+    GoProgram(
+        "kube-state-metrics", versions.KUBE_STATE_METRICS, "k8s.io/kube-state-metrics/v2", way=Way.WRAPPED, seconds=190,
+        ldflags=f"-X github.com/prometheus/common/version.Version={versions.KUBE_STATE_METRICS}",
+    ),
+    GoProgram(
+        "otelcol-contrib", versions.OTEL_COLLECTOR, "go.opentelemetry.io/collector/otelcol", way=Way.WRAPPED,
+        seconds=170, raised=_collector_parts(),
+    ),
     GoProgram("pause", "v1", "pause", way=Way.OWN, seconds=5),
     GoProgram("git-server", "v1", "git-server", way=Way.OWN, seconds=10),
     # Not for the cluster itself: built when somebody asks tools.tool() for it.

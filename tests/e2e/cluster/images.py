@@ -16,10 +16,10 @@ from tests.e2e.cluster.store import locked
 _REGISTRIES = ("registry-1.docker.io", "registry.k8s.io", "docker.elastic.co")
 _MORE_REGISTRIES = (*_REGISTRIES, "quay.io")  # for what watches the cluster, and for Argo CD
 _PROBE_SECONDS = 5.0
-_OPERATOR = ("prometheus-operator", "prometheus-config-reloader")
+_WATCHING = ("prometheus-operator", "prometheus-config-reloader", "kube-state-metrics", "otelcol-contrib")
 _GITOPS = ("argocd", "helm", "git-server")
 # Not for the cluster itself: built when tools.tool() is asked for it, with the monitoring, or with Argo CD.
-_ON_DEMAND = ("kustomize", "glua", "argocd", "git-server", *_OPERATOR)
+_ON_DEMAND = ("kustomize", "glua", "argocd", "git-server", *_WATCHING)
 TOOLS = ("helm", "kubeconform", "helm-docs", "kind", "kubectl")
 
 
@@ -55,7 +55,7 @@ def ensure_monitoring_images(*, from_packages: bool = False) -> None:
         if from_packages or not registries_answer(_MORE_REGISTRIES):
             bases = sorted({image.base for image in standins.WATCHERS if image.base})
             steps = [_debian(base) for base in bases]
-            run_steps([*steps, *(_program(name) for name in _OPERATOR), *(_stand_in(one) for one in standins.WATCHERS)])
+            run_steps([*steps, *(_program(name) for name in _WATCHING), *(_stand_in(one) for one in standins.WATCHERS)])
         else:
             run_steps([_pull(tag) for tag in catalog.MONITORING])
 

@@ -1,4 +1,4 @@
-"""What watches the kind cluster: Prometheus Operator, two Prometheus and two Alertmanagers, exporters, the receiver."""
+"""What watches the kind cluster: two Prometheus and two Alertmanagers, exporters, collectors of logs and traces."""
 
 from pathlib import Path
 
@@ -11,7 +11,11 @@ from tests.e2e.cluster.shell import ClusterError
 URLS = "http://127.0.0.1:19090 and 19091 (Prometheus), 19093 and 19094 (Alertmanager), 18027/pages (what has paged)"
 _MANIFESTS = HERE / "manifests" / "monitoring"
 _OPERATOR = "prometheus-operator"
-_EXPORTERS = ("postgres-exporter", "redis-exporter", "elasticsearch-exporter", "blackbox-exporter")
+_DEPLOYMENTS = (
+    _OPERATOR, "postgres-exporter", "redis-exporter", "elasticsearch-exporter", "blackbox-exporter",
+    "kube-state-metrics", "trace-collector",
+)  # fmt: skip
+_LOGS = ("--namespace", "logging", "rollout", "status", "daemonset/log-collector")
 _SERVERS = ("prometheus/taskhub", "alertmanager/taskhub")
 _SECONDS = 240
 
@@ -21,7 +25,7 @@ def begin(kubectl: Kubectl) -> None:
 
     Raises ClusterError.
     """
-    say("monitoring: Prometheus Operator, Prometheus, Alertmanager, exporters")
+    say("monitoring: Prometheus Operator, Prometheus, Alertmanager, exporters, collectors")
     for path in _definitions():
         kubectl.apply_file(path)
     kubectl("wait", "--for=condition=Established", "--timeout=60s", *(f"--filename={path}" for path in _definitions()))
@@ -35,8 +39,9 @@ def finish(kubectl: Kubectl) -> None:
     started = elapsed()
     releases.install_observability(kubectl)
     try:
-        for name in (_OPERATOR, *_EXPORTERS):
+        for name in _DEPLOYMENTS:
             _ask(kubectl, "rollout", "status", f"deployment/{name}", f"--timeout={_SECONDS}s")
+        kubectl(*_LOGS, f"--timeout={_SECONDS}s", seconds=_SECONDS + 20)
         for name in _SERVERS:
             _ask(kubectl, "wait", "--for=condition=Available", name, f"--timeout={_SECONDS}s")
     except ClusterError as error:

@@ -15,6 +15,7 @@ from tests.e2e.cluster.tools import tool
 
 _CHARTS = ROOT / "charts"
 _TIMEOUT = "300s"
+_TRACES = f"http://trace-collector.{MONITORING}:4318"
 
 
 @dataclass(frozen=True)
@@ -85,7 +86,7 @@ def _install(kubectl: Kubectl, release: Release, tags: Mapping[str, str], reposi
         # As strings: twelve hexadecimal digits may look like a number.
         command += ["--set-string", f"{key}={value}"]
     if release.namespace == APPS and _has_prometheus_operator(kubectl):
-        command += ["--set", "monitoring.serviceMonitor.enabled=true"]
+        command += ["--set", f"monitoring.serviceMonitor.enabled=true,telemetry.otelEndpoint={_TRACES}"]
     free(helm, release.name, release.namespace)
     try:
         run(command, log=log, timeout_seconds=600)

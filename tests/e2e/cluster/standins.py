@@ -132,6 +132,14 @@ WATCHERS = (
         "prometheus-elasticsearch-exporter",
     ),
     _packaged(f"quay.io/oliver006/redis_exporter:{versions.REDIS_EXPORTER}", "prometheus-redis-exporter"),
+    StandIn(
+        f"registry.k8s.io/kube-state-metrics/kube-state-metrics:{versions.KUBE_STATE_METRICS}", "kube-state-metrics",
+        programs=("kube-state-metrics",), seconds=5,
+    ),
+    StandIn(
+        f"otel/opentelemetry-collector-contrib:{versions.OTEL_CONTRIB.removeprefix('v')}", "otelcol-contrib",
+        programs=("otelcol-contrib",), seconds=5,
+    ),
 )  # fmt: skip
 
 # What syncs it from Git: made and loaded only with `up --gitops`.

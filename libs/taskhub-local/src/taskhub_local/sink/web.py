@@ -1,7 +1,10 @@
-"""The HTTP side of the sink: takes webhooks, and shows and clears what arrived.
+"""The HTTP side of the sink: takes webhooks, log lines and spans, and shows and clears what arrived.
 
 POST   /hooks/NAME   takes a delivery of TaskHub: 204, or 400 when it is none
 GET    /hooks/NAME   {"deliveries": [...]}: what came there, oldest first, repeats included
+POST   /v1/logs, /v1/traces   takes what a collector brings (OTLP/HTTP in JSON): 200, or 400 when it is not that
+GET    /logs?contains=TEXT    {"lines": [...]}: of the last log lines those with the text in them
+GET    /spans?trace_id=HEX    {"spans": [...]}: of the last spans those of the trace
 GET    /mails?recipient=ADDRESS   {"mails": [...]}: the mails to an address, oldest first, repeats included
 GET    /, /messages, /messages/NAME   the mails for people, as `taskhub up` shows them
 DELETE /mails, DELETE /hooks   forget all mails, all deliveries
@@ -18,8 +21,10 @@ from urllib.parse import parse_qs, unquote, urlsplit
 from taskhub_local.mail.mailbox import Mailbox
 from taskhub_local.mail.pages import Page, page, summary
 from taskhub_local.sink.deliveries import Deliveries, Delivery
+from taskhub_local.sink.telemetry import Telemetry
 
 _HOOKS = "/hooks/"
+_TELEMETRY = frozenset({"/v1/logs", "/v1/traces"})
 _BODY_LIMIT_BYTES = 1_048_576
 _IDLE_SECONDS = 30
 
@@ -30,11 +35,12 @@ class _Server(ThreadingHTTPServer):
 
 
 def web_server(mailbox: Mailbox, deliveries: Deliveries, host: str, port: int) -> ThreadingHTTPServer:
-    """Return the server; port 0 takes a free one."""
+    """Return the server; port 0 takes a free one. Log lines and spans are in its memory only."""
 
     class Handler(_Handler):
         mails = mailbox
         taken = deliveries
+        seen = Telemetry()
 
     return _Server((host, port), Handler)
 
@@ -42,6 +48,7 @@ def web_server(mailbox: Mailbox, deliveries: Deliveries, host: str, port: int) -
 class _Handler(BaseHTTPRequestHandler):
     mails: Mailbox
     taken: Deliveries
+    seen: Telemetry
     timeout = _IDLE_SECONDS
     protocol_version = "HTTP/1.1"
 
@@ -53,14 +60,21 @@ class _Handler(BaseHTTPRequestHandler):
             found = self.taken.of(unquote(url.path.removeprefix(_HOOKS)))
             answer = _json({"deliveries": [asdict(delivery) for delivery in found]})
         elif url.path == "/mails":
-            (recipient,) = parse_qs(url.query).get("recipient", [""])[:1]
+            recipient = _wanted(url.query, "recipient")
             answer = _json({"mails": [summary(mail) for mail in self.mails.messages() if recipient in mail.recipients]})
+        elif url.path == "/logs":
+            answer = _json({"lines": self.seen.lines(_wanted(url.query, "contains"))})
+        elif url.path == "/spans":
+            answer = _json({"spans": [asdict(span) for span in self.seen.spans(_wanted(url.query, "trace_id"))]})
         else:
             answer = page(self.mails, url.path)
         answer.send(self)
 
     def do_POST(self) -> None:
         body = self._body()
+        if body is not None and self.path in _TELEMETRY:
+            self._take_telemetry(body)
+            return
         hook = unquote(urlsplit(self.path).path.removeprefix(_HOOKS))
         if body is None or not self.path.startswith(_HOOKS) or not hook:
             Page("text/plain", "POST a delivery to /hooks/NAME\n", HTTPStatus.BAD_REQUEST).send(self)
@@ -72,6 +86,15 @@ class _Handler(BaseHTTPRequestHandler):
             Page("text/plain", f"{error}\n", HTTPStatus.BAD_REQUEST).send(self)
             return
         self._nothing()
+
+    def _take_telemetry(self, body: bytes) -> None:
+        add = self.seen.add_logs if self.path == "/v1/logs" else self.seen.add_traces
+        try:
+            add(body)
+        except ValueError as error:
+            Page("text/plain", f"{error}\n", HTTPStatus.BAD_REQUEST).send(self)
+            return
+        _json({}).send(self)
 
     def do_DELETE(self) -> None:
         if self.path == "/mails":
@@ -96,6 +119,10 @@ class _Handler(BaseHTTPRequestHandler):
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - http.server's names
         """Say nothing: what arrived is the log."""
+
+
+def _wanted(query: str, name: str) -> str:
+    return parse_qs(query).get(name, [""])[0]
 
 
 def _json(content: Any) -> Page:
