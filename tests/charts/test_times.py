@@ -5,11 +5,13 @@ import json
 import pytest
 from pydantic_settings import BaseSettings
 
+from taskhub_api.serving import KEEP_ALIVE_SECONDS
 from taskhub_api.settings import ApiSettings
 from taskhub_sqs_consumer.settings import ConsumerSettings
 from taskhub_worker.dispatcher.settings import DispatcherSettings
 from taskhub_worker.worker.settings import WorkerSettings
 from tests.charts.rendering import Manifest, Rendering, manifests, of_kind, render, renderings
+from tests.e2e.cluster.paths import HERE
 
 _SECRETS = {
     "TASKHUB_DATABASE_URL": "postgresql://taskhub:secret@postgres:5432/taskhub",
@@ -25,6 +27,8 @@ _OF_PROCESS: dict[str, type[BaseSettings]] = {
     "sqs-consumer": ConsumerSettings,
     "reconciler": ConsumerSettings,
 }
+_ALB_IDLE_SECONDS = 60.0
+"""AWS' default (`idle_timeout.timeout_seconds`), which no environment changes."""
 _LAST_TURN_SECONDS = 20.0
 """How long the dispatcher's turn under way may take."""
 _OURS = [rendering for rendering in renderings() if rendering.chart in ("api", "worker", "sqs-consumer")]
@@ -114,3 +118,11 @@ def test_an_api_pod_serves_on_until_everybody_has_heard_that_it_leaves(rendering
     for _, spec, _ in _workloads(rendering):
         (container,) = spec["containers"]
         assert container["lifecycle"]["preStop"]["sleep"]["seconds"] >= 5
+
+
+def test_the_api_keeps_an_idle_connection_for_longer_than_the_proxies_before_it() -> None:
+    (traefik,) = of_kind(manifests((HERE / "manifests" / "traefik.yaml").read_text()), "Deployment")
+    (container,) = traefik["spec"]["template"]["spec"]["containers"]
+    name = "--serverstransport.forwardingtimeouts.idleconntimeout="
+    (of_traefik,) = [each.removeprefix(name) for each in container["args"] if each.startswith(name)]
+    assert max(float(of_traefik.removesuffix("s")), _ALB_IDLE_SECONDS) < KEEP_ALIVE_SECONDS

@@ -15,6 +15,9 @@ from taskhub_api.settings import ApiSettings
 from taskhub_core.telemetry import logs, metrics, tracing
 from taskhub_core.telemetry.health import HealthServer, ProgressStamp
 
+KEEP_ALIVE_SECONDS = 120
+"""For which an idle connection stays open. Longer than any proxy keeps it (ALB: 60 s, Traefik: 90 s): whichever side
+closes first may do so while the other sends, and a request that is not idempotent then fails with 502."""
 _PULSE_SECONDS = 0.5
 _STUCK_SECONDS = 30.0
 
@@ -49,7 +52,7 @@ def _config(app: FastAPI, settings: ApiSettings) -> uvicorn.Config:
         proxy_headers=True,
         forwarded_allow_ips=settings.trusted_proxies,
         timeout_graceful_shutdown=int(settings.drain_seconds),
-        timeout_keep_alive=75,
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
         server_header=False,
         loop="uvloop",
         http="httptools",
