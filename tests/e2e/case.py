@@ -10,10 +10,8 @@ from tests.e2e.helm import Helm
 from tests.e2e.kube import Kube
 from tests.e2e.scene import Scene
 
-RATE = 6.0
-"""Operations a second beside the pulse's 15: two processors carry the cluster, everything in it, and the load."""
-
-PLAN = LoadPlan(rate=RATE, mix=DEFAULT_MIX, import_entries=20)
+PLAN = LoadPlan(rate=5.0, pulse_writes=5.0, pulse_searches=3.0, mix=DEFAULT_MIX, import_entries=20)
+"""Thirteen requests a second: two processors carry the cluster, everything in it, what watches it, and the load."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

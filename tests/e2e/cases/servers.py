@@ -68,12 +68,12 @@ def _sessions(scene: Scene) -> tuple[int, int]:
 
 
 def _clients_of_redis() -> Sequence[str]:
-    """The addresses of Redis' clients, without this one."""
+    """The addresses of Redis' clients that have sent a command, without this one: others only try to shake hands."""
     with redis.Redis(
         ADDRESS, REDIS_PORT, ssl=True, ssl_cert_reqs="none", ssl_check_hostname=False, socket_timeout=5
     ) as client:
         own = client.client_id()
-        return [one["addr"] for one in client.client_list() if int(one["id"]) != own]
+        return [one["addr"] for one in client.client_list() if int(one["id"]) != own and one["cmd"] != "NULL"]
 
 
 CASES = (

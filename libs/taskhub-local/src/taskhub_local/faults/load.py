@@ -45,6 +45,10 @@ class LoadPlan:
     step_count: int = 5
     step_seconds: float = 0.2
     import_entries: int = 40
+    pulse_writes: float = 10.0
+    """Writes a second of the pulse (pulse.py), beside `rate`."""
+    pulse_searches: float = 5.0
+    """Searches a second of the pulse."""
 
 
 @dataclass(slots=True)

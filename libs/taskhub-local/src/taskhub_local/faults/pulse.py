@@ -16,7 +16,7 @@ _MOST_UNANSWERED = 100
 class Pulse:
     """Beats until stopped. A beat that is not answered holds nobody up: the next one goes out all the same."""
 
-    def __init__(self, client: Client, *, writes_a_second: float = 10.0, searches_a_second: float = 5.0) -> None:
+    def __init__(self, client: Client, *, writes_a_second: float, searches_a_second: float) -> None:
         self.writes: list[Call] = []
         self.searches: list[Call] = []
         self._client = client

@@ -160,7 +160,8 @@ async def _prepared(case: Case, setting: Setting, name: str, seed: int) -> Async
         eyes = Eyes(setting.target, account_id, account.email, receiver)
         load = Load(client, replace(case.plan, mix=case.mix(kinds=setting.kinds)), seed=seed)
         stage = Stage(setting.target, client, eyes, kinds=setting.kinds, host=setting.host, say=setting.say)
-        yield _Run(setting, case, client, eyes, load, Pulse(client), stage)
+        pulse = Pulse(client, writes_a_second=case.plan.pulse_writes, searches_a_second=case.plan.pulse_searches)
+        yield _Run(setting, case, client, eyes, load, pulse, stage)
 
 
 async def _expect(client: Client, call: HttpCall) -> httpx.Response:
