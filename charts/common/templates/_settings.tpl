@@ -9,6 +9,8 @@ TASKHUB_LOG_LEVEL: {{ $values.telemetry.logLevel }}
 TASKHUB_ENVIRONMENT: {{ $values.telemetry.environment | quote }}
 {{- with $values.telemetry.otelEndpoint }}
 TASKHUB_OTEL_ENDPOINT: {{ . | quote }}
+OTEL_TRACES_SAMPLER: parentbased_traceidratio
+OTEL_TRACES_SAMPLER_ARG: {{ $values.telemetry.traceRatio | quote }}
 {{- end }}
 {{- if has "database" .needs }}
 TASKHUB_DATABASE_POOL_SIZE: {{ include "common.scalar" $values.database.poolSize | quote }}
