@@ -88,7 +88,7 @@ def _install(kubectl: Kubectl, release: Release, tags: Mapping[str, str], reposi
     if release.namespace == APPS and _has_prometheus_operator(kubectl):
         command += ["--set", f"monitoring.serviceMonitor.enabled=true,telemetry.otelEndpoint={_TRACES}"]
         # Two cores carry everything.
-        command += ["--set", "telemetry.traceRatio=0.05"]
+        command += ["--set-json", "telemetry.traceRatio=0.05"]
     free(helm, release.name, release.namespace)
     try:
         run(command, log=log, timeout_seconds=600)
