@@ -82,7 +82,7 @@ e2e-quick: setup-e2e ## Break each part of the cluster once; monitoring is not i
 
 .PHONY: alarms
 alarms: setup-e2e ## Take away a watched cluster's parts until somebody is paged; ARGS="-k redis" runs some
-	@$(BIN)/python -m tests.e2e.cluster up --monitoring
+	@$(BIN)/python -m tests.e2e.cluster up --traces
 	@$(BIN)/python -m pytest tests/alarms -s $(ARGS)
 
 .PHONY: promote

@@ -52,12 +52,12 @@ class Watched:
 def watched() -> Iterator[Watched]:
     """The cluster of `make alarms`. Fails where there is none, or where nothing watches it."""
     if not KUBECONFIG.exists():
-        pytest.fail(f"there is no cluster: {KUBECONFIG} is missing. Make one with: make cluster ARGS=--monitoring")
+        pytest.fail(f"there is no cluster: {KUBECONFIG} is missing. Make one with: make cluster ARGS=--traces")
     try:
         watch.firing()
         watch.watchdog()
     except httpx.HTTPError as error:
-        pytest.fail(f"nothing watches the cluster ({error!r}). Add it with: make cluster ARGS=--monitoring")
+        pytest.fail(f"nothing watches the cluster ({error!r}). Add it with: make cluster ARGS=--traces")
     kube = Kube(KUBECONFIG)
     edge = front((STATE / "ca.crt").read_text())
     setting = Setting(target=reach_of(kube), folder=FOLDER, kinds=False, front=edge, say=say)

@@ -20,6 +20,7 @@ def main() -> int:
     up.add_argument("--repository", default="", help="where that cluster pulls the images from")
     up.add_argument("--only-platform", action="store_true", help="the cluster alone: no backing services, no charts")
     up.add_argument("--monitoring", action="store_true", help="with Prometheus, Alertmanager and exporters")
+    up.add_argument("--traces", action="store_true", help="with all that, and the apps send their spans")
     up.add_argument("--gitops", action="store_true", help="with Argo CD, and a Git server for it to read")
     down = verbs.add_parser("down", help="remove the cluster; the cache stays")
     down.add_argument("--engine", action="store_true", help="and end the Docker engine that was started for it")
@@ -49,6 +50,7 @@ def _run(arguments: argparse.Namespace) -> None:
                 only_platform=arguments.only_platform,
                 from_packages=arguments.from_packages,
                 watched=arguments.monitoring,
+                traced=arguments.traces,
                 synced=arguments.gitops,
             )
         case "down":

@@ -20,12 +20,19 @@ _PLATFORM = {
 
 
 def up(
-    *, only_platform: bool = False, from_packages: bool = False, watched: bool = False, synced: bool = False
+    *,
+    only_platform: bool = False,
+    from_packages: bool = False,
+    watched: bool = False,
+    traced: bool = False,
+    synced: bool = False,
 ) -> None:
     """Bring the cluster up with everything in it; what is there already is reused. Raises ClusterError.
 
-    `watched`: with Prometheus, Alertmanager and exporters. `synced`: with Argo CD, which goes where it is not wanted.
+    `watched`: with Prometheus, Alertmanager, exporters and collectors. `traced`: so, and the apps trace, which costs a
+    machine of two cores dearly when they start. `synced`: with Argo CD, which goes where it is not wanted.
     """
+    watched |= traced
     images.ensure_images(from_packages=from_packages)
     if watched:
         images.ensure_monitoring_images(from_packages=from_packages)
@@ -42,7 +49,7 @@ def up(
         if watched:
             kind_cluster.load(*catalog.MONITORING)
             monitoring.begin(kubectl)
-        _install(kubectl, tags)
+        _install(kubectl, tags, traced=traced)
         if watched:
             monitoring.finish(kubectl)
     if synced:
@@ -109,7 +116,7 @@ def build_images(*, from_packages: bool = False) -> None:
         say(f"{tag} ({int(size) / 1e6:.0f} MB)")
 
 
-def _install(kubectl: Kubectl, tags: Mapping[str, str]) -> None:
+def _install(kubectl: Kubectl, tags: Mapping[str, str], *, traced: bool) -> None:
     """Load our images and install the charts; the backing services start while the apps' images are loaded."""
     say("loading our images into the nodes")
     kind_cluster.load(tags[apps.SINK.name], onto=[kind_cluster.CONTROL_PLANE])
@@ -118,7 +125,7 @@ def _install(kubectl: Kubectl, tags: Mapping[str, str]) -> None:
         loading = pool.submit(kind_cluster.load, *others, onto=kind_cluster.WORKERS)
         releases.install_backing(kubectl, tags)
         loading.result()
-    releases.install_apps(kubectl, tags)
+    releases.install_apps(kubectl, tags, traced=traced)
 
 
 def _apply_platform(kubectl: Kubectl) -> None:

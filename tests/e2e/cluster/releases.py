@@ -15,6 +15,7 @@ from tests.e2e.cluster.tools import tool
 
 _CHARTS = ROOT / "charts"
 _TIMEOUT = "300s"
+_TRACE_RATIO = 0.05
 _TRACES = f"http://trace-collector.{MONITORING}:4318"
 
 
@@ -53,14 +54,17 @@ def install_backing(kubectl: Kubectl, tags: Mapping[str, str], repository: str =
     _install(kubectl, _BACKING_RELEASE, tags, repository)
 
 
-def install_apps(kubectl: Kubectl, tags: Mapping[str, str], repository: str = "") -> None:
+def install_apps(kubectl: Kubectl, tags: Mapping[str, str], repository: str = "", *, traced: bool = False) -> None:
     """Install or upgrade the apps in the order in which they need each other, and wait until they are ready.
 
-    Raises ClusterError with what Helm said.
+    `traced`: they send their spans to the trace collector, which must be there. Raises ClusterError.
     """
-    _install(kubectl, _FIRST, tags, repository)
+    options = ["--set", f"telemetry.otelEndpoint={_TRACES}", "--set-json", f"telemetry.traceRatio={_TRACE_RATIO}"]
+    if not traced:
+        options = []
+    _install(kubectl, _FIRST, tags, repository, options)
     with ThreadPoolExecutor(max_workers=len(_REST)) as pool:
-        list(pool.map(lambda release: _install(kubectl, release, tags, repository), _REST))
+        list(pool.map(lambda release: _install(kubectl, release, tags, repository, options), _REST))
 
 
 def install_observability(kubectl: Kubectl) -> None:
@@ -71,7 +75,9 @@ def install_observability(kubectl: Kubectl) -> None:
     _install(kubectl, _OBSERVABILITY, {}, "")
 
 
-def _install(kubectl: Kubectl, release: Release, tags: Mapping[str, str], repository: str) -> None:
+def _install(
+    kubectl: Kubectl, release: Release, tags: Mapping[str, str], repository: str, options: Sequence[str] = ()
+) -> None:
     started = elapsed()
     say(f"helm: {release.name} ...")
     log = cache() / "logs" / f"helm-{release.name}.log"
@@ -86,9 +92,8 @@ def _install(kubectl: Kubectl, release: Release, tags: Mapping[str, str], reposi
         # As strings: twelve hexadecimal digits may look like a number.
         command += ["--set-string", f"{key}={value}"]
     if release.namespace == APPS and _has_prometheus_operator(kubectl):
-        command += ["--set", f"monitoring.serviceMonitor.enabled=true,telemetry.otelEndpoint={_TRACES}"]
-        # Two cores carry everything.
-        command += ["--set-json", "telemetry.traceRatio=0.05"]
+        command += ["--set", "monitoring.serviceMonitor.enabled=true"]
+    command += options
     free(helm, release.name, release.namespace)
     try:
         run(command, log=log, timeout_seconds=600)
