@@ -61,6 +61,13 @@ def test_there_are_two_of_what_must_not_be_missed_on_two_nodes() -> None:
         assert apart["labelSelector"]["matchLabels"] == {"app.kubernetes.io/name": kind.lower()}
 
 
+def test_an_alertmanager_that_is_gone_holds_nobody_up_until_there_is_more_to_send() -> None:
+    spec = _spec("Prometheus")
+    (alertmanagers,) = spec["alerting"]["alertmanagers"]
+    (again,) = [each["value"] for each in spec["additionalArgs"] if each["name"] == "rules.alert.resend-delay"]
+    assert float(alertmanagers["timeout"].removesuffix("s")) < float(again.removesuffix("s"))
+
+
 def test_every_pod_is_unprivileged_and_limited() -> None:
     specs: list[Manifest] = [pod["spec"] for _, pod in pods(_OBJECTS)]
     roots = [name for name, pod in pods(_OBJECTS) if pod["spec"]["securityContext"].get("runAsNonRoot") is not True]
