@@ -18,7 +18,7 @@ NAME = "taskhub"
 _NODES = 3
 CONTROL_PLANE = f"{NAME}-control-plane"
 # Two workers' worth (a container has 1,024): it carries the servers and the ingress, which elsewhere share no machine
-# with the pods that start on the workers. With four, the last API pod starved while a drained node's pods started beside it.
+# with the pods that start on the workers.
 _CONTROL_PLANE_SHARES = 2_048
 WORKERS = (f"{NAME}-worker", f"{NAME}-worker2")
 _CONFIGURATION = HERE / "kind.yaml"
