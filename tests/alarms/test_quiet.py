@@ -23,7 +23,14 @@ _HOUR_SECONDS = 600.0
 _QUIET_SECONDS = 900.0
 _EXPORTERS = yaml.safe_load((Path(__file__).parents[2] / "observability" / "exporters.yaml").read_text())
 _NOT_IN_KIND = frozenset(name for one in _EXPORTERS.values() if one["where"] == "EKS" for name in one["metrics"])
-_EMPTY_IN_KIND = {"postgresql/Age of the archive": "PostgreSQL in kind has no archive"}
+_EMPTY_IN_KIND = {
+    "postgresql/Age of the archive": "PostgreSQL in kind has no archive",
+    "postgresql/Room on the volume": "kind's volumes are folders of this machine: the kubelet measures none",
+    "kubernetes/Room on the volumes": "as above",
+    "kubernetes/Restarts by container": "shows only what restarts",
+    "kubernetes/Containers that wait, by reason": "shows only what waits",
+    "jobs/Delay of the rescue": "no job was rescued",
+}
 _FAILURES = re.compile(r'status=~"5|outcome!="succeeded"|class="5xx"')
 _PARTS_OF_A_METRIC = re.compile(r"_(total|bucket|count|sum)$")
 
