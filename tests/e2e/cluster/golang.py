@@ -136,7 +136,7 @@ def _collector_parts() -> tuple[str, ...]:
     """What sources/otelcol-contrib imports beside the collector's own module: one release of all of them."""
     core, contrib = "go.opentelemetry.io/collector", "github.com/open-telemetry/opentelemetry-collector-contrib"
     versions_of = {
-        versions.OTEL_COLLECTOR_1: [f"{core}/{part}" for part in (
+        versions.OTEL_COLLECTOR_STABLE: [f"{core}/{part}" for part in (
             "component", "confmap", "confmap/provider/fileprovider", "exporter", "extension", "processor", "receiver",
         )],
         versions.OTEL_COLLECTOR: [f"{core}/{part}" for part in (

@@ -28,5 +28,5 @@ REDIS_EXPORTER = "v1.69.0"
 ELASTICSEARCH_EXPORTER = "v1.9.0"
 KUBE_STATE_METRICS = "v2.18.0"
 OTEL_COLLECTOR = "v0.165.0"
-OTEL_COLLECTOR_1 = "v1.71.0"  # of the same release: its parts that are stable
+OTEL_COLLECTOR_STABLE = "v1.71.0"  # of the same release: its parts that are stable
 OTEL_CONTRIB = "v0.165.1"
