@@ -17,9 +17,9 @@ from tests.e2e.cluster.wait import until
 NAME = "taskhub"
 _NODES = 3
 CONTROL_PLANE = f"{NAME}-control-plane"
-# Two workers' worth (a container has 1,024): it carries the servers and the ingress, which elsewhere share no machine
+# Four workers' worth (a container has 1,024): it carries the servers and the ingress, which elsewhere share no machine
 # with the pods that start on the workers.
-_CONTROL_PLANE_SHARES = 2_048
+_CONTROL_PLANE_SHARES = 4_096
 WORKERS = (f"{NAME}-worker", f"{NAME}-worker2")
 _CONFIGURATION = HERE / "kind.yaml"
 # In the cluster itself, so that another clone on this machine sees it too.

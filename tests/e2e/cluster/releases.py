@@ -15,8 +15,10 @@ from tests.e2e.cluster.tools import tool
 
 _CHARTS = ROOT / "charts"
 _TIMEOUT = "300s"
-_TRACE_RATIO = 0.05
-_TRACES = f"http://trace-collector.{MONITORING}:4318"
+_TRACING = (
+    "--set", f"telemetry.otelEndpoint=http://trace-collector.{MONITORING}:4318",
+    "--set-json", "telemetry.traceRatio=0.05",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -59,9 +61,7 @@ def install_apps(kubectl: Kubectl, tags: Mapping[str, str], repository: str = ""
 
     `traced`: they send their spans to the trace collector, which must be there. Raises ClusterError.
     """
-    options = ["--set", f"telemetry.otelEndpoint={_TRACES}", "--set-json", f"telemetry.traceRatio={_TRACE_RATIO}"]
-    if not traced:
-        options = []
+    options = _TRACING if traced else ()
     _install(kubectl, _FIRST, tags, repository, options)
     with ThreadPoolExecutor(max_workers=len(_REST)) as pool:
         list(pool.map(lambda release: _install(kubectl, release, tags, repository, options), _REST))
