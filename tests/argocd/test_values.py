@@ -134,6 +134,15 @@ def test_alerts_are_routed_by_the_file_that_alertmanager_reads(environment: str)
     assert application(environment, "monitors")["spec"]["destination"]["namespace"] == "monitoring"
 
 
+def test_a_prometheus_gives_an_alertmanager_up_before_there_is_more_to_send() -> None:
+    values = yaml.safe_load((ARGO / "platform/values/kube-prometheus-stack.yaml").read_text())
+    spec = values["prometheus"]["prometheusSpec"]
+    (endpoint,) = spec["alertingEndpoints"]
+    (resend,) = (each["value"] for each in spec["additionalArgs"] if each["name"] == "rules.alert.resend-delay")
+    assert int(endpoint["timeout"].removesuffix("s")) < int(resend.removesuffix("s")) / 2
+    assert endpoint["port"] == values["alertmanager"]["alertmanagerSpec"]["portName"]
+
+
 @pytest.mark.parametrize("environment", FROM_AWS)
 def test_this_environments_dead_mans_switch_hears_the_watchdog(environment: str) -> None:
     (secret,) = (each for each in _objects(environment, "monitors") if each["kind"] == "Secret")
