@@ -13,6 +13,8 @@ from tests.e2e.kube import APPS, Kube, is_ready
 
 DEPLOYMENTS = ("api", "worker", "worker-dispatcher", "sqs-consumer")
 _LONGEST_WAIT_SECONDS = 180.0
+# A look costs the API server, and this process, whose event loop carries the load, some tens of milliseconds.
+_POLL_SECONDS = 0.25
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +33,8 @@ class Scene:
 
     async def until[T](self, condition: Callable[[], T | None], what: str, *, seconds: float | None = None) -> T:
         """Wait until the condition returns something true. Raises LocalError if it never does."""
-        return await self.stage.until(condition, seconds=seconds or _LONGEST_WAIT_SECONDS, what=what)
+        longest = seconds or _LONGEST_WAIT_SECONDS
+        return await self.stage.until(condition, seconds=longest, what=what, every=_POLL_SECONDS)
 
     async def until_replaced(self, former: V1Pod, app: str, namespace: str = APPS) -> float:
         """Wait until a pod is gone and as many as before are ready without it; return that time."""

@@ -1,5 +1,7 @@
 """A worker node is drained, and stops (failure modes 1 and 2)."""
 
+import time
+
 from taskhub_local.errors import LocalError
 from taskhub_local.faults.case import Felt
 from taskhub_local.faults.checks import never_internal
@@ -11,21 +13,27 @@ from tests.e2e.scene import Scene
 _CONTROL_PLANE = "node-role.kubernetes.io/control-plane"
 _APPS = ("api", "worker", "dispatcher", "sqs-consumer")
 _DRAIN_SECONDS = 180.0
+_EVICTION_RETRY_SECONDS = 5.0
+"""After a refusal: what kubectl waits (k8s.io/kubectl/pkg/drain)."""
 _BACK_SECONDS = 180.0
 
 
 async def drain_node(scene: Scene) -> float:
-    """Drain a worker node by evictions, as an upgrade of nodes does: budgets hold, and the drain ends."""
+    """Drain a worker node by evictions, as `kubectl drain` does: budgets hold, and the drain ends."""
+    await _spread(scene)
     node = await _busy_node(scene)
     since = scene.stage.breaks(f"drain {node}")
     refused = 0
+    again: dict[str, float] = {}
 
     def drained() -> bool:
         nonlocal refused
         left = scene.kube.pods_on(node)
         for pod in left:
-            if pod.metadata.deletion_timestamp is None and not scene.kube.evict(pod):
-                refused += 1
+            uid = pod.metadata.uid
+            if pod.metadata.deletion_timestamp is None and time.monotonic() >= again.get(uid, 0.0):
+                again[uid] = time.monotonic() + _EVICTION_RETRY_SECONDS
+                refused += not scene.kube.evict(pod)
         return not left
 
     await scene.do(scene.kube.cordon, node, closed=True)

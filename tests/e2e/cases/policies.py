@@ -1,5 +1,7 @@
 """What the cluster must refuse: connections that no NetworkPolicy allows, and pods that are not restricted."""
 
+import json
+
 from kubernetes.client import ApiException
 
 from taskhub_local.errors import LocalError
@@ -11,10 +13,12 @@ from tests.e2e.probe import Attempt, attempts
 from tests.e2e.scene import Scene
 
 _LEVEL = "pod-security.kubernetes.io/enforce"
+_TABLE = "kube-network-policies"
 
 
 async def hold_network_policies(scene: Scene) -> float:
-    """Connect from pods that may and pods that may not."""
+    """Connect from pods that may and pods that may not, while nobody else's first packet is lost."""
+    laid = await scene.do(_tables, scene)
     since = scene.stage.breaks("connect from pods that may not")
     migrate = {NAME_LABEL: "migrate", "app.kubernetes.io/instance": "api"}
     wanted = (
@@ -29,9 +33,21 @@ async def hold_network_policies(scene: Scene) -> float:
     wrong = [str(attempt) for attempt, connected in results if connected != attempt.allowed]
     if wrong:
         raise LocalError("; ".join(wrong))
+    if laid != await scene.do(_tables, scene):
+        raise LocalError("the rules were laid anew for a pod: packets that waited for the enforcer's word were lost")
     scene.stage.notes.append(f"{len(results)} connections tried, each went as it should")
     scene.stage.recovered("each went as it should")
     return since
+
+
+def _tables(scene: Scene) -> list[int]:
+    """Return the handle of the enforcer's table in each node: a table made anew has another one."""
+    if not scene.kube.nodes_are_here():
+        return []
+    names = [node.metadata.name for node in scene.kube.nodes()]
+    lists = [json.loads(scene.kube.in_node(name, "nft", "--json", "list", "tables")) for name in names]
+    tables = [each["table"] for one in lists for each in one["nftables"] if "table" in each]
+    return [table["handle"] for table in tables if table["name"] == _TABLE]
 
 
 async def hold_pod_security(scene: Scene) -> float:

@@ -87,6 +87,33 @@ _QUEUE_BY_TARGET = (
         '"github.com/google/nftables/expr"\n\t"github.com/google/nftables/xt"',
     ),
 )
+# It makes its table anew with each change of any pod of its node, and the kernel then drops every packet that waits for
+# its word: the first of a connection, which is sent again after a second (issue 402 of kubernetes-sigs's
+# kube-network-policies). The rules never change: they are laid once, and only the addresses are replaced.
+_LASTING_TABLE = tuple(
+    ("pkg/networkpolicy/controller.go", old, new)
+    for old, new in (
+        ("\tnfq     *nfqueue.Nfqueue\n", "\tnfq     *nfqueue.Nfqueue\n\n\trulesLaid bool\n"),
+        (
+            "\tnft.AddTable(table)\n\tnft.DelTable(table)\n\tnft.AddTable(table)\n",
+            "\tnft.AddTable(table)\n\tif !c.rulesLaid {\n\t\tnft.DelTable(table)\n\t\tnft.AddTable(table)\n\t}\n",
+        ),
+        (
+            "\t\tif err := nft.AddSet(v4Set, elementsV4); err != nil {\n",
+            "\t\tif c.rulesLaid {\n\t\t\tnft.FlushSet(v4Set)\n\t\t\tnft.FlushSet(v6Set)\n\t\t}\n"
+            "\t\tif err := nft.AddSet(v4Set, elementsV4); err != nil {\n",
+        ),
+        (
+            "\t// Process the packets that are, usually on the FORWARD hook, but\n",
+            "\tif c.rulesLaid {\n\t\terr := nft.Flush()\n\t\tc.rulesLaid = err == nil\n\t\treturn err\n\t}\n\n"
+            "\t// Process the packets that are, usually on the FORWARD hook, but\n",
+        ),
+        (
+            '"syncing nftables rules", "error", err)\n\t\treturn err\n\t}\n\treturn nil\n',
+            '"syncing nftables rules", "error", err)\n\t\treturn err\n\t}\n\tc.rulesLaid = true\n\treturn nil\n',
+        ),
+    )
+)
 # Let's Encrypt through 150 DNS services, and plug-ins in interpreted Go: much to compile, for what a cluster
 # with certificates of its own never asks for.
 _NO_ACME_BY_DNS = (
@@ -210,7 +237,8 @@ PROGRAMS = (
     ),
     GoProgram(
         "kube-network-policies", versions.KUBE_NETWORK_POLICIES, "sigs.k8s.io/kube-network-policies", "cmd",
-        Way.TOGETHER, seconds=20, patches=_QUEUE_BY_TARGET, raised=("github.com/containerd/nri v0.12.0",),
+        Way.TOGETHER, seconds=20, patches=(*_QUEUE_BY_TARGET, *_LASTING_TABLE),
+        raised=("github.com/containerd/nri v0.12.0",),
     ),
     GoProgram(
         "argocd", versions.ARGO_CD, "github.com/argoproj/argo-cd/v3", way=Way.WRAPPED, ldflags=_argocd_flags(),

@@ -20,6 +20,8 @@ CONTROL_PLANE = f"{NAME}-control-plane"
 # Four workers' worth (a container has 1,024): it carries the servers and the ingress, which elsewhere share no machine
 # with the pods that start on the workers.
 _CONTROL_PLANE_SHARES = 4_096
+# A quarter of what pods weigh: containerd and runc, which start a drained node's pods, would take half of the other's.
+_SYSTEM_WEIGHT = 25
 WORKERS = (f"{NAME}-worker", f"{NAME}-worker2")
 _CONFIGURATION = HERE / "kind.yaml"
 # In the cluster itself, so that another clone on this machine sees it too.
@@ -48,6 +50,8 @@ def ensure_cluster() -> Kubectl:
     _create()
     give_weight()
     docker("update", "--cpu-shares", str(_CONTROL_PLANE_SHARES), CONTROL_PLANE)
+    for node in nodes():
+        docker("exec", node, "systemctl", "set-property", "system.slice", f"CPUWeight={_SYSTEM_WEIGHT}")
     _make_ready(kubectl)
     stamp = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": _STAMP, "namespace": "kube-system"}}
     kubectl.apply({**stamp, "data": {"fingerprint": wanted}})

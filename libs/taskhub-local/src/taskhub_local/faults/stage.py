@@ -98,8 +98,10 @@ class Stage:
             frozen.thaw()
         return self.heals(f"SIGCONT of {title}")
 
-    async def until[T](self, condition: Callable[[], T | None], *, seconds: float, what: str) -> T:
-        """Wait until the condition returns something true, and return that.
+    async def until[T](
+        self, condition: Callable[[], T | None], *, seconds: float, what: str, every: float = _POLL_SECONDS
+    ) -> T:
+        """Wait until the condition returns something true, and return that; look again `every` so many seconds.
 
         A part that does not answer, or does not run, counts as "not yet". Raises LocalError after `seconds`.
         """
@@ -110,7 +112,7 @@ class Stage:
                 return value
             if time.monotonic() > deadline:
                 raise LocalError(f"waited {seconds:g} s in vain until {what}{problem}")
-            await asyncio.sleep(_POLL_SECONDS)
+            await asyncio.sleep(every)
 
     async def until_replaced(self, part: str, former_pid: int, *, seconds: float = 120.0) -> float:
         """Wait until the supervisor has a part ready in another process than that one; return that time."""
