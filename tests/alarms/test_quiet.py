@@ -20,7 +20,7 @@ from tests.e2e.case import PLAN
 
 _HOUR_SECONDS = 600.0
 """At 13 requests a second: what 2 a second are in an hour."""
-_QUIET_SECONDS = 900.0
+
 _EXPORTERS = yaml.safe_load((Path(__file__).parents[2] / "observability" / "exporters.yaml").read_text())
 _NOT_IN_KIND = frozenset(name for one in _EXPORTERS.values() if one["where"] == "EKS" for name in one["metrics"])
 _EMPTY_IN_KIND = {
@@ -53,7 +53,7 @@ async def nothing(stage: Stage) -> float:
 @pytest.fixture(scope="module")
 def hour(watched: Watched) -> Hour:
     """The load of the fault driver, judged by its ledger."""
-    watch.until_quiet(seconds=_QUIET_SECONDS)
+    watch.until_quiet()
     began = time.time()
     loaded = under_load(watched, "quiet_hour", "nothing", nothing)
     return Hour(loaded, tuple(watch.fired(began, time.time())))

@@ -121,8 +121,18 @@ def test_an_api_pod_serves_on_until_everybody_has_heard_that_it_leaves(rendering
 
 
 def test_the_api_keeps_an_idle_connection_for_longer_than_the_proxies_before_it() -> None:
+    assert max(_forwarding("idleconntimeout"), _ALB_IDLE_SECONDS) < KEEP_ALIVE_SECONDS
+
+
+def test_the_ingress_does_not_give_up_for_one_lost_packet() -> None:
+    """TCP sends the first packet of a connection again after a second (RFC 6298, section 2)."""
+    assert 1.0 < _forwarding("dialtimeout") < 2.0
+
+
+def _forwarding(name: str) -> float:
+    """Return a time of Traefik's connections to pods, in seconds."""
     (traefik,) = of_kind(manifests((HERE / "manifests" / "traefik.yaml").read_text()), "Deployment")
     (container,) = traefik["spec"]["template"]["spec"]["containers"]
-    name = "--serverstransport.forwardingtimeouts.idleconntimeout="
-    (of_traefik,) = [each.removeprefix(name) for each in container["args"] if each.startswith(name)]
-    assert max(float(of_traefik.removesuffix("s")), _ALB_IDLE_SECONDS) < KEEP_ALIVE_SECONDS
+    start = f"--serverstransport.forwardingtimeouts.{name}="
+    (value,) = [each.removeprefix(start) for each in container["args"] if each.startswith(start)]
+    return float(value.removesuffix("ms")) / 1_000 if value.endswith("ms") else float(value.removesuffix("s"))

@@ -9,9 +9,10 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from tests.e2e.certificates import complaint, new_authority, read_authority
-from tests.e2e.reach import front
+from tests.e2e.certificates import complaint, read_authority
+from tests.e2e.reach import HOST, front
 
+from taskhub_local.authority import new_authority
 from taskhub_local.errors import LocalError
 
 
@@ -41,8 +42,8 @@ def serving(folder: Path, secret: Mapping[str, str]) -> Iterator[int]:
 @pytest.mark.parametrize(
     ("issued", "said"),
     [
-        ({}, ""),
-        ({"valid_for": -timedelta(hours=1)}, "expired"),
+        ({"hosts": [HOST]}, ""),
+        ({"hosts": [HOST], "valid_for": -timedelta(hours=1)}, "expired"),
         ({"hosts": ["somebody.else"]}, "mismatch"),
     ],
 )
@@ -55,7 +56,7 @@ def test_a_client_complains_of_what_is_wrong(tmp_path: Path, issued: dict[str, o
 
 
 def test_a_client_complains_of_an_authority_that_it_does_not_trust(tmp_path: Path) -> None:
-    with serving(tmp_path, new_authority().issue()) as port:
+    with serving(tmp_path, new_authority().issue((HOST,))) as port:
         assert "unable to get local issuer" in complaint(front(new_authority("ours").pem).tls, port=port)
 
 

@@ -10,9 +10,9 @@ from typing import Any
 
 import httpx
 import pytest
-from tests.e2e.certificates import Authority, new_authority
 from tests.e2e.reach import HOST, front
 
+from taskhub_local.authority import Authority, new_authority
 from taskhub_local.faults.client import Client, Credentials, HttpCall
 from taskhub_local.faults.ledger import Ledger
 
@@ -25,7 +25,7 @@ CALL = HttpCall("GET", "/anything")
 @contextmanager
 def ingress(folder: Path, authority: Authority) -> Iterator[tuple[str, list[tuple[str | None, str]]]]:
     """An HTTPS server that remembers by which names it was asked: in the handshake, and in the request."""
-    for name, content in authority.issue().items():
+    for name, content in authority.issue((HOST,)).items():
         (folder / name).write_text(content)
     asked: list[tuple[str | None, str]] = []
     names: list[str | None] = []

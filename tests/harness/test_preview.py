@@ -6,10 +6,11 @@ from pathlib import Path
 import pytest
 from tests.charts.rendering import manifests, of_kind, pods, template
 from tests.e2e import preview
-from tests.e2e.certificates import new_authority
 from tests.e2e.cluster import secrets
 from tests.e2e.cluster.paths import ROOT
 from tests.e2e.install import values_with_kinds
+
+from taskhub_local.authority import new_authority
 
 
 @pytest.mark.parametrize("chart", sorted(preview.VALUES))

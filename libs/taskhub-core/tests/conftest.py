@@ -14,7 +14,7 @@ from taskhub_core.database.engine import make_engine
 from taskhub_core.ids import new_id
 from taskhub_core.jobs.registry import registry
 from taskhub_core.settings import DatabaseSettings
-from taskhub_local.testing.tls import Authority
+from taskhub_local.testing.tls import LocalhostTrust
 
 
 @pytest.fixture(scope="session")
@@ -111,6 +111,6 @@ def receiver() -> Iterator[Receiver]:
 
 
 @pytest.fixture(scope="session")
-def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
+def trust(tmp_path_factory: pytest.TempPathFactory) -> LocalhostTrust:
     """A private CA, with a certificate of `localhost` that it has signed."""
-    return Authority(tmp_path_factory.mktemp("tls") / "own")
+    return LocalhostTrust(tmp_path_factory.mktemp("tls") / "own")

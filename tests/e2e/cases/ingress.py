@@ -4,15 +4,16 @@ import asyncio
 import time
 from datetime import timedelta
 
+from taskhub_local.authority import new_authority
 from taskhub_local.errors import LocalError
 from taskhub_local.faults.case import Felt
 from taskhub_local.faults.checks import never_internal
 from taskhub_local.faults.client import HttpCall
 from tests.e2e.case import ClusterCase
-from tests.e2e.certificates import complaint, new_authority, read_authority
+from tests.e2e.certificates import complaint, read_authority
 from tests.e2e.cluster.paths import STATE
 from tests.e2e.kube import INGRESS
-from tests.e2e.reach import front
+from tests.e2e.reach import HOST, front
 from tests.e2e.scene import Scene
 
 _CONTROLLER = "traefik"
@@ -33,13 +34,13 @@ async def delete_controller(scene: Scene) -> float:
 
 async def wrong_certificate(scene: Scene) -> float:
     """Put a certificate into the ingress's Secret that nobody trusts."""
-    return await _replaced(scene, new_authority().issue(), "a certificate of an authority that nobody trusts")
+    return await _replaced(scene, new_authority().issue((HOST,)), "a certificate of an authority that nobody trusts")
 
 
 async def expired_certificate(scene: Scene) -> float:
     """Put a certificate into the ingress's Secret that ended an hour ago."""
     authority = await scene.do(read_authority, STATE / "ca.crt", STATE / "ca.key")
-    return await _replaced(scene, authority.issue(valid_for=-timedelta(hours=1)), "an expired certificate")
+    return await _replaced(scene, authority.issue((HOST,), valid_for=-timedelta(hours=1)), "an expired certificate")
 
 
 async def _replaced(scene: Scene, bad: dict[str, str], what: str) -> float:

@@ -4,12 +4,13 @@ from collections.abc import Sequence
 
 import redis
 
+from taskhub_local.authority import new_authority
 from taskhub_local.errors import LocalError
 from taskhub_local.faults.case import Felt
 from taskhub_local.faults.checks import felt_at_all, never_internal
 from tests.e2e.case import ClusterCase
 from tests.e2e.cases.backing import delete_backing_pod, until_ready
-from tests.e2e.certificates import complaint, new_authority
+from tests.e2e.certificates import complaint
 from tests.e2e.cluster.paths import STATE
 from tests.e2e.cluster.secrets import BACKING_TLS, SERVERS
 from tests.e2e.kube import BACKING

@@ -11,7 +11,8 @@ from typing import Any
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 
-from tests.e2e.certificates import Authority, new_authority, read_authority
+from taskhub_local.authority import Authority, new_authority
+from tests.e2e.certificates import read_authority
 from tests.e2e.cluster.kube import Kubectl
 from tests.e2e.cluster.paths import STATE
 from tests.e2e.reach import HOST

@@ -12,13 +12,13 @@ from taskhub_core.jobs.broker import make_celery
 from taskhub_core.jobs.settings import JobSettings
 from taskhub_core.redis_tls import tls_options
 from taskhub_core.settings import BrokerSettings
-from taskhub_local.testing.tls import Authority, tls_before
+from taskhub_local.testing.tls import LocalhostTrust, tls_before
 
 
 @pytest.fixture(scope="module")
-def url(authority: Authority, redis_url: str) -> Iterator[str]:
+def url(trust: LocalhostTrust, redis_url: str) -> Iterator[str]:
     """Redis behind TLS, with a certificate of the private CA."""
-    with tls_before(redis_url, authority) as port:
+    with tls_before(redis_url, trust) as port:
         yield f"rediss://localhost:{port}/0"
 
 
@@ -37,15 +37,15 @@ def _ping(settings: BrokerSettings) -> bool:
         return bool(client.ping())
 
 
-def test_a_certificate_of_the_named_ca_is_trusted(url: str, authority: Authority) -> None:
-    settings = _settings(url, authority.ca)
+def test_a_certificate_of_the_named_ca_is_trusted(url: str, trust: LocalhostTrust) -> None:
+    settings = _settings(url, trust.ca)
     _ping_by_celery(settings)
     assert _ping(settings)
 
 
 @pytest.mark.parametrize("ca", ["none", "another", "missing"])
 def test_any_other_certificate_is_refused(url: str, tmp_path: Path, ca: str) -> None:
-    file = {"none": None, "another": Authority(tmp_path / "another").ca, "missing": tmp_path / "missing.crt"}[ca]
+    file = {"none": None, "another": LocalhostTrust(tmp_path / "another").ca, "missing": tmp_path / "missing.crt"}[ca]
     settings = _settings(url, file)
     with pytest.raises(kombu.exceptions.OperationalError):
         _ping_by_celery(settings)
@@ -53,8 +53,8 @@ def test_any_other_certificate_is_refused(url: str, tmp_path: Path, ca: str) -> 
         _ping(settings)
 
 
-def test_a_certificate_for_another_name_is_refused(url: str, authority: Authority) -> None:
-    settings = _settings(url.replace("localhost", "127.0.0.1"), authority.ca)
+def test_a_certificate_for_another_name_is_refused(url: str, trust: LocalhostTrust) -> None:
+    settings = _settings(url.replace("localhost", "127.0.0.1"), trust.ca)
     with pytest.raises(kombu.exceptions.OperationalError):
         _ping_by_celery(settings)
     with pytest.raises(redis.ConnectionError):

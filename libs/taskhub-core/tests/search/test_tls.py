@@ -9,13 +9,13 @@ from elasticsearch import TransportError
 
 from taskhub_core.search.client import SearchFailure, classify, make_async_client, make_client
 from taskhub_core.settings import SearchSettings
-from taskhub_local.testing.tls import Authority, tls_before
+from taskhub_local.testing.tls import LocalhostTrust, tls_before
 
 
 @pytest.fixture(scope="module")
-def url(authority: Authority, elasticsearch_url: str) -> Iterator[str]:
+def url(trust: LocalhostTrust, elasticsearch_url: str) -> Iterator[str]:
     """Elasticsearch behind TLS, with a certificate of the private CA."""
-    with tls_before(elasticsearch_url, authority) as port:
+    with tls_before(elasticsearch_url, trust) as port:
         yield f"https://localhost:{port}"
 
 
@@ -41,14 +41,14 @@ async def _ask_from_loop(settings: SearchSettings) -> str:
         await client.close()
 
 
-def test_a_certificate_of_the_named_ca_is_trusted(url: str, authority: Authority) -> None:
-    settings = _settings(url, authority.ca)
+def test_a_certificate_of_the_named_ca_is_trusted(url: str, trust: LocalhostTrust) -> None:
+    settings = _settings(url, trust.ca)
     assert _ask(settings) == asyncio.run(_ask_from_loop(settings)) != ""
 
 
 @pytest.mark.parametrize("ca", ["none", "another", "missing"])
 def test_any_other_certificate_is_an_outage_and_no_crash(url: str, tmp_path: Path, ca: str) -> None:
-    file = {"none": None, "another": Authority(tmp_path / "another").ca, "missing": tmp_path / "missing.crt"}[ca]
+    file = {"none": None, "another": LocalhostTrust(tmp_path / "another").ca, "missing": tmp_path / "missing.crt"}[ca]
     settings = _settings(url, file)
     with pytest.raises(TransportError) as refused:
         _ask(settings)
@@ -58,12 +58,12 @@ def test_any_other_certificate_is_an_outage_and_no_crash(url: str, tmp_path: Pat
     assert classify(refused.value) is SearchFailure.UNREACHABLE
 
 
-def test_the_consumer_reads_a_ca_that_comes_late(url: str, authority: Authority, tmp_path: Path) -> None:
+def test_the_consumer_reads_a_ca_that_comes_late(url: str, trust: LocalhostTrust, tmp_path: Path) -> None:
     file = tmp_path / "ca.crt"
     client = make_client(_settings(url, file), timeout_seconds=10)
     with pytest.raises(TransportError):
         client.cluster.health()
-    file.write_bytes(authority.ca.read_bytes())
+    file.write_bytes(trust.ca.read_bytes())
     assert client.cluster.health()["cluster_name"]
     client.close()
 
