@@ -20,7 +20,6 @@ from tests.e2e.case import PLAN
 
 _HOUR_SECONDS = 600.0
 """At 13 requests a second: what 2 a second are in an hour."""
-
 _EXPORTERS = yaml.safe_load((Path(__file__).parents[2] / "observability" / "exporters.yaml").read_text())
 _NOT_IN_KIND = frozenset(name for one in _EXPORTERS.values() if one["where"] == "EKS" for name in one["metrics"])
 _EMPTY_IN_KIND = {
