@@ -1,11 +1,16 @@
 """What the broker loses is published again, and nothing else is."""
 
+import time
+
 import redis
 from sqlalchemy import Engine, text
 from worker_harness import Jobs
 
 from taskhub_core.jobs.broker import make_celery
+from taskhub_core.jobs.dispatch import mark_for_dispatch
 from taskhub_core.jobs.registry import registry
+from taskhub_local.faults.budgets import BUDGETS
+from taskhub_local.testing import wait_for
 from taskhub_worker.dispatcher.broker import BrokerView
 from taskhub_worker.dispatcher.jobs_loop import JobsLoop
 from taskhub_worker.dispatcher.lost_loop import LostLoop
@@ -104,3 +109,27 @@ def test_a_message_that_a_dead_worker_took_is_published_again_after_a_while(
         LostLoop(soon, loop_engine, BrokerView(settings)).turn()
         assert _marked(jobs) == 0
         channel.qos.ack(message.delivery_tag)
+
+
+def test_what_a_dispatcher_marked_before_it_died_is_published_within_the_budget_of_its_death(
+    jobs: Jobs, loop_engine: Engine, settings: DispatcherSettings, clean_redis: str
+) -> None:
+    usual = settings.model_copy(
+        update={"lost_after_seconds": DispatcherSettings.model_fields["lost_after_seconds"].default}
+    )
+    client = redis.Redis.from_url(clean_redis)
+    lost, publish = LostLoop(usual, loop_engine, BrokerView(usual)), _jobs_loop(usual, loop_engine)
+    lost.turn()
+    jobs.submit("probe.alone")
+    with loop_engine.begin() as connection:
+        assert mark_for_dispatch(connection, registry, window=10, queues={})
+    died_at = time.monotonic()
+    for loop in (lost, publish):
+        loop.start()
+    try:
+        wait_for(lambda: client.llen(usual.job_queue_name) == 1)
+        assert time.monotonic() - died_at < BUDGETS["dispatchers-in-turn"].seconds
+    finally:
+        for loop in (lost, publish):
+            loop.stop()
+            assert loop.join(10)

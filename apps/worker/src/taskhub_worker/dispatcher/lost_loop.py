@@ -16,13 +16,15 @@ log = structlog.get_logger(__name__)
 
 _NOW = text("SELECT clock_timestamp()")
 _MOST_JOBS = 20_000
+_LOOK_AGAIN_SECONDS = 0.5
+"""After a look that missed some. A message is on its way from Redis to a worker for less than that."""
 
 
 class LostLoop(Loop):
     """Compares PostgreSQL's marks with what Redis has. To be wrong is harmless: a second message is refused.
 
     wiped: the broker's epoch is gone, and so is every message: all older marks are taken back at once.
-    missing: the broker lost some messages only (a failover, a publish of unknown outcome).
+    missing: some messages only (a failover, a publish of unknown outcome, a dispatcher that died before it published).
     stuck: a worker took the message and died or froze before it claimed the job.
     """
 
@@ -40,7 +42,8 @@ class LostLoop(Loop):
         """One look."""
         self._look_for_wipe()
         self._look_for_lost()
-        return self._settings.lost_poll_seconds
+        poll = self._settings.lost_poll_seconds
+        return min(poll, _LOOK_AGAIN_SECONDS) if self._missing else poll
 
     def close(self) -> None:
         """Closes both connections."""

@@ -43,9 +43,10 @@ class DispatcherSettings(JobSettings, DatabaseSettings, BrokerSettings, QueueSet
         default=1.0, gt=0, description="How often to look whether the broker was wiped or lost messages."
     )
     lost_after_seconds: float = Field(
-        default=5.0,
+        default=2.0,
         gt=0,
-        description="A job that was handed to the broker this long ago, and that the broker does not have, is lost.",
+        description="A job that was marked for the broker this long ago, and that the broker does not have, is lost: "
+        "also one whose dispatcher died between the mark and the message.",
     )
     republish_after_seconds: float = Field(
         default=15.0,
