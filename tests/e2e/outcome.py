@@ -10,6 +10,7 @@ from pathlib import Path
 
 from taskhub_local.faults.client import Call
 from taskhub_local.faults.report import CaseReport
+from tests.e2e.machine import Machine
 
 FILE = "outcome.json"
 
@@ -49,6 +50,8 @@ class Outcome:
     failures: tuple[str, ...]
     alerts: tuple[str, ...] | None = None
     """What fired, and when since the fault began. None: nothing watched."""
+    machine: Machine | None = None
+    """None: the case did not come that far."""
 
     @property
     def passed(self) -> bool:
@@ -74,7 +77,9 @@ def rates(calls: Iterable[Call], began_at: float) -> tuple[Rate, ...]:
     return tuple(Rate(second, answered[second], failed[second]) for second in range(min(seconds), max(seconds) + 1))
 
 
-def outcome_of(report: CaseReport, calls: Sequence[Call], began_at: float | None, seconds: float) -> Outcome:
+def outcome_of(
+    report: CaseReport, calls: Sequence[Call], began_at: float | None, seconds: float, machine: Machine
+) -> Outcome:
     """Put together what the driver reports and what its client saw."""
     first = calls[0].probe.ended if calls else 0.0
     return Outcome(
@@ -93,6 +98,7 @@ def outcome_of(report: CaseReport, calls: Sequence[Call], began_at: float | None
         rates=rates(calls, began_at or first),
         notes=report.notes,
         failures=report.failures,
+        machine=machine,
     )
 
 
@@ -128,4 +134,6 @@ def load(folder: Path) -> Outcome:
     fields = json.loads((folder / FILE).read_text())
     del fields["passed"]
     fields["rates"] = tuple(Rate(**one) for one in fields["rates"])
+    machine = fields.get("machine")  # earlier outcomes have none
+    fields["machine"] = machine and Machine(**machine)
     return Outcome(**{name: tuple(value) if isinstance(value, list) else value for name, value in fields.items()})

@@ -6,7 +6,13 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from tests.e2e.machine import STEPS, in_words
 from tests.e2e.outcome import FILE, Outcome, load
+
+_MACHINE = (
+    f"machine: the processor time of {STEPS:,} additions in Python just before the case, and for which share of the"
+    " case something waited for a processor."
+)
 
 
 def outcomes_in(folder: Path, order: Sequence[str]) -> list[Outcome]:
@@ -28,14 +34,14 @@ def write_report(folder: Path, outcomes: Sequence[Outcome], machine: dict[str, A
 
 
 def markdown(outcomes: Sequence[Outcome]) -> str:
-    """Return the table, and below it each failure as a sentence."""
+    """Return the table, what its last column means, and each failure as a sentence."""
     head = (
         "| case | what is broken | budget | measured | counted from | requests | failed | unknown | lost | duplicated |"
-        " alerts |"
+        " alerts | machine |"
     )
-    rule = "|---|---|--:|--:|---|--:|--:|--:|--:|--:|---|"
+    rule = "|---|---|--:|--:|---|--:|--:|--:|--:|--:|---|---|"
     failures = [f"- **{outcome.case}**: {failure}" for outcome in outcomes for failure in outcome.failures]
-    parts = [head, rule, *(_row(outcome) for outcome in outcomes)]
+    parts = [head, rule, *(_row(outcome) for outcome in outcomes), "", _MACHINE]
     if failures:
         parts += ["", "Failures:", "", *failures]
     return "\n".join(parts) + "\n"
@@ -54,5 +60,6 @@ def _row(outcome: Outcome) -> str:
         f"{outcome.lost:,}",
         f"{outcome.duplicated:,}",
         "not watched" if outcome.alerts is None else ", ".join(outcome.alerts) or "none",
+        in_words(outcome.machine),
     )
     return f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |"

@@ -1,12 +1,14 @@
 """The report of make e2e says what the client saw: each failed request counts, and no second is left out."""
 
+import json
 import uuid
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from tests.e2e.cases.checks import nothing_failed
-from tests.e2e.outcome import Rate, broken, has_failed, load, rates, save
+from tests.e2e.machine import Machine
+from tests.e2e.outcome import FILE, Rate, broken, has_failed, load, rates, save
 from tests.e2e.report import markdown, outcomes_in
 
 from taskhub_local.faults.case import Evidence
@@ -55,7 +57,10 @@ def test_a_single_failed_request_breaks_the_promise_that_nothing_fails() -> None
 
 def test_outcomes_come_back_as_they_were_saved_and_in_the_order_of_the_cases(tmp_path: Path) -> None:
     first = broken("first", "one thing", 5, "the kill", why="it was | not well", seconds=1.5)
-    second = replace(first, case="second", measured_seconds=1.25, failures=(), rates=(Rate(0, 3, 1),), notes=("a",))
+    second = replace(
+        first, case="second", measured_seconds=1.25, failures=(), rates=(Rate(0, 3, 1),), notes=("a",),
+        machine=Machine(0.4, 0.5),
+    )  # fmt: skip
     for outcome in (second, first):
         save(outcome, tmp_path / outcome.case)
     assert load(tmp_path / "second") == second
@@ -63,10 +68,23 @@ def test_outcomes_come_back_as_they_were_saved_and_in_the_order_of_the_cases(tmp
     assert outcomes_in(tmp_path, ["second"]) == [second, first]
 
 
+def test_an_outcome_from_before_machines_were_measured_is_still_read(tmp_path: Path) -> None:
+    old = broken("old", "a thing", 5, "the kill", why="nobody answered", seconds=1)
+    save(old, tmp_path / "old")
+    path = tmp_path / "old" / FILE
+    path.write_text(
+        json.dumps({name: value for name, value in json.loads(path.read_text()).items() if name != "machine"})
+    )
+    assert load(tmp_path / "old") == old
+
+
 def test_the_table_names_every_case_and_what_failed() -> None:
     bad = broken("bad", "a | thing", 5, "the kill", why="nobody answered", seconds=1)
-    good = replace(bad, case="good", measured_seconds=1.25, failures=())
+    good = replace(bad, case="good", measured_seconds=1.25, failures=(), machine=Machine(0.42, 0.873))
     table = markdown([bad, good])
+    assert "| not watched | not measured |" in table
+    assert "| not watched | 0.42 s, 87% |" in table
+    assert "5,000,000 additions" in table
     assert "| ✗ `bad` | a \\| thing | 5 s | never |" in table
     assert "| ✓ `good` |" in table
     assert "| 1.2 s |" in table
