@@ -1,40 +1,40 @@
 """The load's own share of the processors: a driver that waits for its turn would measure itself, not the cluster."""
 
+import asyncio
 import os
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
-from pathlib import Path
 
-_NICENESS = -10
-_AUTOGROUP = Path("/proc/self/autogroup")
+_POLICY = os.SCHED_RR | os.SCHED_RESET_ON_FORK  # the second: programs that the driver starts are not preferred
+_THREADS = 8
+
+
+def prefer_thread() -> None:
+    """Run this thread whenever it has something to do (real time, sched(7)); where that is not allowed, as before.
+
+    Niceness is not enough: beside a busy cluster a process that slept nearly always, and was as nice as could be, got
+    its turn up to half a second late.
+    """
+    with suppress(PermissionError):  # only root may
+        os.sched_setscheduler(0, _POLICY, os.sched_param(os.sched_get_priority_min(os.SCHED_RR)))
 
 
 @contextmanager
 def preferred() -> Iterator[None]:
-    """Prefer this process, and with it its session, within the block; where that is not allowed, nothing changes.
-
-    The cluster's containers count as ten processes (`cluster/engine.py`), and all of this session as one: Linux shares
-    the processors out to sessions first (autogroup, sched(7)), and niceness counts only within one.
-    """
-    own = os.getpriority(os.PRIO_PROCESS, 0)
-    group = _autogroup_niceness()
-    _prefer(_NICENESS, None if group is None else _NICENESS)
+    """Prefer this thread within the block."""
+    own = os.sched_getscheduler(0)
+    parameter = os.sched_getparam(0)
+    prefer_thread()
     try:
         yield
     finally:
-        _prefer(own, group)
+        with suppress(PermissionError):
+            os.sched_setscheduler(0, own, parameter)
 
 
-def _autogroup_niceness() -> int | None:
-    """The niceness of this session's group, as in `/autogroup-42 nice 0`; None where the kernel has no such groups."""
-    try:
-        return int(_AUTOGROUP.read_text().rpartition(" ")[2])
-    except (OSError, ValueError):
-        return None
-
-
-def _prefer(niceness: int, group: int | None) -> None:
-    with suppress(OSError):  # only root may
-        os.setpriority(os.PRIO_PROCESS, 0, niceness)
-        if group is not None:
-            _AUTOGROUP.write_text(str(group))
+def prefer_helpers() -> None:
+    """Prefer the running event loop's `to_thread`, too: what holds the interpreter's lock holds us up."""
+    asyncio.get_running_loop().set_default_executor(
+        ThreadPoolExecutor(_THREADS, thread_name_prefix="driver", initializer=prefer_thread)
+    )

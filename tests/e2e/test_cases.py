@@ -21,6 +21,7 @@ from tests.e2e.conftest import Cluster
 from tests.e2e.evidence import keep_evidence
 from tests.e2e.folder import FOLDER
 from tests.e2e.machine import Machine, Waiting, work_seconds
+from tests.e2e.priority import prefer_helpers
 from tests.e2e.ready import until_at_rest, until_well
 
 pytestmark = pytest.mark.e2e
@@ -47,6 +48,7 @@ async def test_every_promise_is_kept_through(
 
 
 async def _run(case: ClusterCase, cluster: Cluster, argo: Argo | None, seed: int) -> outcome.Outcome:
+    prefer_helpers()
     began = time.monotonic()
     cluster.setting.say(f"{case.name}: {case.breaks}")
     try:
