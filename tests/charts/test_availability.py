@@ -56,8 +56,11 @@ def test_every_disruption_budget_lets_a_drain_through(rendering: Rendering) -> N
 def test_pods_of_one_workload_are_kept_apart(rendering: Rendering) -> None:
     for each in of_kind(_objects(rendering), "Deployment"):
         spec = each["spec"]["template"]["spec"]
-        assert "podAntiAffinity" in spec["affinity"]
-        assert spec["topologySpreadConstraints"]
+        ((rule, terms),) = spec["affinity"]["podAntiAffinity"].items()
+        (term,) = [one["podAffinityTerm"] for one in terms] if rule.startswith("preferred") else terms
+        # Old pods of a rollout that count push both new ones onto one node.
+        for apart in (term, *spec["topologySpreadConstraints"]):
+            assert apart["matchLabelKeys"] == ["pod-template-hash"]
 
 
 @pytest.mark.parametrize("rendering", _OURS, ids=str)

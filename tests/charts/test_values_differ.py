@@ -34,7 +34,7 @@ _MAY_DIFFER = (
     "*autoscaling.*",
     "*keda.*",
     "*replicas",
-    "*topologySpread",  # kind has one zone
+    "*topologySpread",  # kind has two workers
     "*lostNodeSeconds",
     "rollout.minReadySeconds",
     "shutdown.preStopSeconds",  # an AWS load balancer hears later

@@ -182,7 +182,11 @@ nodeSelector:
 {{- end }}
 {{- $affinity := deepCopy .values.affinity }}
 {{- if ne .values.podAntiAffinity "off" }}
-{{- $term := dict "topologyKey" "kubernetes.io/hostname" "labelSelector" (dict "matchLabels" (fromYaml $selector)) }}
+{{- /* As with topologySpread below, old and new pods of a rollout are counted apart. */}}
+{{- $term := dict
+      "topologyKey" "kubernetes.io/hostname"
+      "labelSelector" (dict "matchLabels" (fromYaml $selector))
+      "matchLabelKeys" (list "pod-template-hash") }}
 {{- $rule := dict "requiredDuringSchedulingIgnoredDuringExecution" (list $term) }}
 {{- if eq .values.podAntiAffinity "soft" }}
 {{- $rule = dict "preferredDuringSchedulingIgnoredDuringExecution" (list (dict "weight" 100 "podAffinityTerm" $term)) }}

@@ -57,6 +57,10 @@ async def upgrade_everything(scene: Scene) -> float:
         await scene.until_rolled_out(seconds=240)
         scene.stage.recovered("every pod is new")
         await scene.stage.last(3)
+        for app in ("api", "worker", "dispatcher", "sqs-consumer"):
+            pods = await scene.do(scene.kube.ready_pods, app)
+            if len({pod.spec.node_name for pod in pods}) < 2:
+                raise LocalError(f"after the upgrade every pod of {app} runs on {pods[0].spec.node_name}")
     return since
 
 
