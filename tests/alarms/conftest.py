@@ -16,6 +16,7 @@ from tests.e2e.install import reach_of
 from tests.e2e.kube import Kube
 from tests.e2e.priority import preferred
 from tests.e2e.reach import front
+from tests.e2e.scene import LOOK_SECONDS
 
 FOLDER = STATE.parent / "alarms"
 
@@ -60,7 +61,7 @@ def watched() -> Iterator[Watched]:
         pytest.fail(f"nothing watches the cluster ({error!r}). Add it with: make cluster ARGS=--traces")
     kube = Kube(KUBECONFIG)
     edge = front((STATE / "ca.crt").read_text())
-    setting = Setting(target=reach_of(kube), folder=FOLDER, kinds=False, front=edge, say=say)
+    setting = Setting(target=reach_of(kube), folder=FOLDER, kinds=False, front=edge, say=say, look_seconds=LOOK_SECONDS)
     with preferred():
         yield Watched(kube, setting)
 

@@ -4,7 +4,6 @@ import asyncio
 import time
 import uuid
 from collections import deque
-from collections.abc import Callable
 
 import httpx
 import pytest
@@ -33,8 +32,6 @@ _TRACELESS_SECONDS = 60.0
 _BACK_SECONDS = 60.0
 """The promise, from the return of the collector."""
 _MOVED_SECONDS = 60.0
-_LOOK_SECONDS = 0.25
-"""A look is one or many requests, made in the process that makes the load."""
 _MARKS = 5
 _LAST_TRACES = 20
 
@@ -47,16 +44,16 @@ def test_lines_written_while_no_log_collector_runs_arrive_when_it_is_back(watche
         nonlocal came_after, back
         with without_log_collectors(kube):
             began = stage.breaks("no log collector runs")
-            await _until(stage, lambda: is_gone(kube, LOG_COLLECTOR, LOGGING), _MOVED_SECONDS, "they end")
+            await stage.until(lambda: is_gone(kube, LOG_COLLECTOR, LOGGING), seconds=_MOVED_SECONDS, what="they end")
             marks = [await asyncio.to_thread(_ask, watched) for _ in range(_MARKS)]
-            ticket = await _until(
-                stage, lambda: _ticket(resolved=False, since=began), _TICKET_SECONDS, "a ticket is made"
+            ticket = await stage.until(
+                lambda: _ticket(resolved=False, since=began), seconds=_TICKET_SECONDS, what="a ticket is made"
             )
             came_after = ticket.received_at - began
             marks += [await asyncio.to_thread(_ask, watched) for _ in range(_MARKS)]
             assert not any(map(_lines, marks)), "a line arrived with no collector there"
         back = stage.heals(f"a ticket after {came_after:.0f} s; the log collectors may run again")
-        await _until(stage, lambda: all(map(_lines, marks)), _BACK_SECONDS, "the lines of that time arrive")
+        await stage.until(lambda: all(map(_lines, marks)), seconds=_BACK_SECONDS, what="the lines of that time arrive")
         stage.say(f"the lines of that time are there after {time.time() - back:.0f} s")
         return began
 
@@ -84,20 +81,18 @@ def test_traces_go_on_when_their_collector_is_back(watched: Watched) -> None:
     async def act(stage: Stage) -> float:
         with without_trace_collector(kube):
             began = stage.breaks("the trace collector is gone")
-            await _until(stage, lambda: is_gone(kube, TRACE_COLLECTOR, MONITORING), _MOVED_SECONDS, "it ends")
+            await stage.until(
+                lambda: is_gone(kube, TRACE_COLLECTOR, MONITORING), seconds=_MOVED_SECONDS, what="it ends"
+            )
             await stage.last(_TRACELESS_SECONDS)
         asked.clear()
         back = stage.heals("the trace collector may run again")
-        await _until(stage, arrives, _BACK_SECONDS, "a trace arrives")
+        await stage.until(arrives, seconds=_BACK_SECONDS, what="a trace arrives")
         stage.say(f"traces arrive after {time.time() - back:.0f} s")
         return began
 
     watch.until(arrives, seconds=_BACK_SECONDS, what="traces arrive at all")
     under_load(watched, "trace_collector", "the trace collector is gone", act).assert_nothing_was_felt()
-
-
-async def _until[T](stage: Stage, condition: Callable[[], T | None], seconds: float, what: str) -> T:
-    return await stage.until(condition, seconds=seconds, what=what, every=_LOOK_SECONDS)
 
 
 def _ticket(*, resolved: bool, since: float) -> watch.Notice | None:

@@ -29,6 +29,7 @@ from tests.e2e.kube import Kube
 from tests.e2e.priority import preferred
 from tests.e2e.reach import SinkHooks, front
 from tests.e2e.report import markdown, outcomes_in, write_report
+from tests.e2e.scene import LOOK_SECONDS
 
 _HANDOVER_SECONDS = 420
 
@@ -141,6 +142,7 @@ def cluster(pytestconfig: pytest.Config) -> Iterator[Cluster]:
         say=say,
         watch=seen.watch,
         front=front((STATE / "ca.crt").read_text()),
+        look_seconds=LOOK_SECONDS,
         receiver=SinkHooks,
     )
     with preferred():

@@ -2,7 +2,7 @@
 
 import base64
 import subprocess
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ APPS = "taskhub"
 BACKING = "taskhub-backing"
 INGRESS = "ingress"
 NAME_LABEL = "app.kubernetes.io/name"
+COMPONENTS = ("api", "worker", "dispatcher", "sqs-consumer")
 _TIMEOUT_SECONDS = 15
 _IMMEDIATELY = 0
 
@@ -32,6 +33,11 @@ def asked[**P, T](call: Callable[P, T]) -> Callable[P, T]:
             raise LocalError(f"Kubernetes does not answer: {error}") from error
 
     return asking
+
+
+def node_names(pods: Sequence[V1Pod]) -> set[str]:
+    """Return the names of the nodes that the pods are on."""
+    return {pod.spec.node_name for pod in pods}
 
 
 class Kube:

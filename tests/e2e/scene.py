@@ -13,8 +13,8 @@ from tests.e2e.kube import APPS, Kube, is_ready
 
 DEPLOYMENTS = ("api", "worker", "worker-dispatcher", "sqs-consumer")
 _LONGEST_WAIT_SECONDS = 180.0
-# A look costs the API server, and this process, whose event loop carries the load, some tens of milliseconds.
-_POLL_SECONDS = 0.25
+LOOK_SECONDS = 0.25
+"""A look costs the API server, and this process, whose event loop carries the load, some tens of milliseconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,7 @@ class Scene:
     async def until[T](self, condition: Callable[[], T | None], what: str, *, seconds: float | None = None) -> T:
         """Wait until the condition returns something true. Raises LocalError if it never does."""
         longest = seconds or _LONGEST_WAIT_SECONDS
-        return await self.stage.until(condition, seconds=longest, what=what, every=_POLL_SECONDS)
+        return await self.stage.until(condition, seconds=longest, what=what)
 
     async def until_replaced(self, former: V1Pod, app: str, namespace: str = APPS) -> float:
         """Wait until a pod is gone and as many as before are ready without it; return that time."""

@@ -54,7 +54,7 @@ async def _run(case: ClusterCase, cluster: Cluster, argo: Argo | None, seed: int
     try:
         await until_well(cluster.kube, cluster.setting)
         await until_at_rest(cluster.setting)
-        speed, waiting = await asyncio.to_thread(work_seconds), Waiting()
+        speed, waiting = work_seconds(), Waiting()
         report = await run_case(case.on(cluster.kube, cluster.helm, argo), cluster.setting, seed=seed)
     except (LocalError, ApiException, OSError, httpx.HTTPError, psycopg.Error, urllib3.exceptions.HTTPError) as error:
         return outcome.broken(

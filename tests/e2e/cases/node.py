@@ -7,11 +7,10 @@ from taskhub_local.faults.case import Felt
 from taskhub_local.faults.checks import never_internal
 from tests.e2e.case import HALF_PLAN, ClusterCase
 from tests.e2e.cases.checks import nothing_failed
-from tests.e2e.kube import APPS, docker
+from tests.e2e.kube import APPS, COMPONENTS, docker, node_names
 from tests.e2e.scene import Scene
 
 _CONTROL_PLANE = "node-role.kubernetes.io/control-plane"
-_APPS = ("api", "worker", "dispatcher", "sqs-consumer")
 _DRAIN_SECONDS = 180.0
 _EVICTION_RETRY_SECONDS = 5.0
 """After a refusal: what kubectl waits (k8s.io/kubectl/pkg/drain)."""
@@ -58,7 +57,7 @@ async def stop_node(scene: Scene) -> float:
         scene.stage.heals(f"{node} is seen to be away")
 
         def elsewhere() -> bool:
-            return all(any(pod.spec.node_name != node for pod in scene.kube.ready_pods(app)) for app in _APPS)
+            return all(node_names(scene.kube.ready_pods(app)) - {node} for app in COMPONENTS)
 
         await scene.until(elsewhere, "every app runs elsewhere", seconds=120)
         await scene.stage.last(10)
@@ -72,9 +71,9 @@ async def stop_node(scene: Scene) -> float:
 
 async def _spread(scene: Scene) -> None:
     """Move a pod of each app whose pods are all on one node: nothing does that by itself after a drain."""
-    for app in _APPS:
+    for app in COMPONENTS:
         pods = await scene.do(scene.kube.ready_pods, app)
-        if len(pods) > 1 and len({pod.spec.node_name for pod in pods}) == 1:
+        if len(pods) > 1 and len(node_names(pods)) == 1:
             await scene.do(scene.kube.delete_pod, pods[0])
     await scene.until_rolled_out()
 

@@ -15,6 +15,7 @@ from tests.e2e.case import ClusterCase
 from tests.e2e.cases.checks import nothing_failed
 from tests.e2e.folder import FOLDER
 from tests.e2e.install import extra_pod_values, write_config_map
+from tests.e2e.kube import COMPONENTS, node_names
 from tests.e2e.scene import Scene
 
 _CONFIG_MAP = "next-revision"
@@ -57,10 +58,10 @@ async def upgrade_everything(scene: Scene) -> float:
         await scene.until_rolled_out(seconds=240)
         scene.stage.recovered("every pod is new")
         await scene.stage.last(3)
-        for app in ("api", "worker", "dispatcher", "sqs-consumer"):
-            pods = await scene.do(scene.kube.ready_pods, app)
-            if len({pod.spec.node_name for pod in pods}) < 2:
-                raise LocalError(f"after the upgrade every pod of {app} runs on {pods[0].spec.node_name}")
+        for app in COMPONENTS:
+            nodes = node_names(await scene.do(scene.kube.ready_pods, app))
+            if len(nodes) < 2:
+                raise LocalError(f"after the upgrade every pod of {app} runs on {', '.join(nodes)}")
     return since
 
 

@@ -59,6 +59,8 @@ class Setting:
     """Is given what it may look at while the case runs."""
     front: Front | None = None
     """The ingress before the API, if there is one."""
+    look_seconds: float = 0.05
+    """How often a case looks whether what it waits for has come."""
     receiver: Callable[[], AbstractContextManager[Hooks]] = Receiver
     """Makes the receiver of webhooks of one case."""
 
@@ -159,7 +161,15 @@ async def _prepared(case: Case, setting: Setting, name: str, seed: int) -> Async
         await _expect(client, HttpCall("POST", "/v1/webhooks", json=subscription))
         eyes = Eyes(setting.target, account_id, account.email, receiver)
         load = Load(client, replace(case.plan, mix=case.mix(kinds=setting.kinds)), seed=seed)
-        stage = Stage(setting.target, client, eyes, kinds=setting.kinds, host=setting.host, say=setting.say)
+        stage = Stage(
+            setting.target,
+            client,
+            eyes,
+            kinds=setting.kinds,
+            host=setting.host,
+            say=setting.say,
+            look_seconds=setting.look_seconds,
+        )
         pulse = Pulse(client, writes_a_second=case.plan.pulse_writes, searches_a_second=case.plan.pulse_searches)
         yield _Run(setting, case, client, eyes, load, pulse, stage)
 

@@ -19,8 +19,6 @@ from taskhub_local.faults.target import Target
 if TYPE_CHECKING:
     from taskhub_local.faults.host import Host
 
-_POLL_SECONDS = 0.05
-
 
 class Stage:
     """What `act` gets."""
@@ -34,6 +32,7 @@ class Stage:
         kinds: bool,
         host: "Host | None",
         say: Callable[[str], None],
+        look_seconds: float,
     ) -> None:
         self.reach = reach
         self.client = client
@@ -48,6 +47,7 @@ class Stage:
         self.rewind: Rewind | None = None
         """Set by a case that has taken PostgreSQL back to an earlier time: the ledger is taken back, too."""
         self._host = host
+        self._look_seconds = look_seconds
 
     @property
     def target(self) -> Target:
@@ -98,10 +98,8 @@ class Stage:
             frozen.thaw()
         return self.heals(f"SIGCONT of {title}")
 
-    async def until[T](
-        self, condition: Callable[[], T | None], *, seconds: float, what: str, every: float = _POLL_SECONDS
-    ) -> T:
-        """Wait until the condition returns something true, and return that; look again `every` so many seconds.
+    async def until[T](self, condition: Callable[[], T | None], *, seconds: float, what: str) -> T:
+        """Wait until the condition returns something true, and return that.
 
         A part that does not answer, or does not run, counts as "not yet". Raises LocalError after `seconds`.
         """
@@ -112,7 +110,7 @@ class Stage:
                 return value
             if time.monotonic() > deadline:
                 raise LocalError(f"waited {seconds:g} s in vain until {what}{problem}")
-            await asyncio.sleep(every)
+            await asyncio.sleep(self._look_seconds)
 
     async def until_replaced(self, part: str, former_pid: int, *, seconds: float = 120.0) -> float:
         """Wait until the supervisor has a part ready in another process than that one; return that time."""
