@@ -1,7 +1,6 @@
 """The watched cluster, and the table of what was paged; `make alarms` runs this folder, `make test` does not."""
 
 import json
-from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -14,7 +13,6 @@ from tests.e2e.cluster.paths import KUBECONFIG, STATE
 from tests.e2e.cluster.progress import say
 from tests.e2e.install import reach_of
 from tests.e2e.kube import Kube
-from tests.e2e.priority import preferred
 from tests.e2e.reach import front
 from tests.e2e.scene import LOOK_SECONDS
 
@@ -50,7 +48,7 @@ class Watched:
 
 
 @pytest.fixture(scope="session")
-def watched() -> Iterator[Watched]:
+def watched() -> Watched:
     """The cluster of `make alarms`. Fails where there is none, or where nothing watches it."""
     if not KUBECONFIG.exists():
         pytest.fail(f"there is no cluster: {KUBECONFIG} is missing. Make one with: make cluster ARGS=--traces")
@@ -62,8 +60,7 @@ def watched() -> Iterator[Watched]:
     kube = Kube(KUBECONFIG)
     edge = front((STATE / "ca.crt").read_text())
     setting = Setting(target=reach_of(kube), folder=FOLDER, kinds=False, front=edge, say=say, look_seconds=LOOK_SECONDS)
-    with preferred():
-        yield Watched(kube, setting)
+    return Watched(kube, setting)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:

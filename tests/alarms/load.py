@@ -13,7 +13,6 @@ from taskhub_local.faults.stage import Stage
 from tests.alarms.conftest import Watched
 from tests.e2e.case import PLAN
 from tests.e2e.outcome import has_failed
-from tests.e2e.priority import prefer_helpers
 from tests.e2e.reach import SinkHooks
 from tests.e2e.ready import until_at_rest, until_well
 
@@ -52,7 +51,6 @@ def under_load(watched: Watched, name: str, breaks: str, act: Callable[[Stage], 
     )
 
     async def run() -> CaseReport:
-        prefer_helpers()
         await until_well(watched.kube, setting)
         await until_at_rest(setting)
         return await run_case(case, setting, seed=7)

@@ -26,7 +26,6 @@ from tests.e2e.folder import FOLDER
 from tests.e2e.helm import Helm
 from tests.e2e.install import prepare, reach_of
 from tests.e2e.kube import Kube
-from tests.e2e.priority import preferred
 from tests.e2e.reach import SinkHooks, front
 from tests.e2e.report import markdown, outcomes_in, write_report
 from tests.e2e.scene import LOOK_SECONDS
@@ -122,7 +121,7 @@ def seed(pytestconfig: pytest.Config) -> int:
 
 
 @pytest.fixture(scope="session")
-def cluster(pytestconfig: pytest.Config) -> Iterator[Cluster]:
+def cluster(pytestconfig: pytest.Config) -> Cluster:
     """The cluster, with the driver's job kinds in it. What earlier runs left of a whole report goes."""
     kubeconfig: Path = pytestconfig.getoption("--kubeconfig")
     if not kubeconfig.exists():
@@ -145,8 +144,7 @@ def cluster(pytestconfig: pytest.Config) -> Iterator[Cluster]:
         look_seconds=LOOK_SECONDS,
         receiver=SinkHooks,
     )
-    with preferred():
-        yield Cluster(kube, helm, setting, seen)
+    return Cluster(kube, helm, setting, seen)
 
 
 @pytest.fixture(scope="session")

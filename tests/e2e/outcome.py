@@ -9,8 +9,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from taskhub_local.faults.client import Call
+from taskhub_local.faults.machine import Machine
 from taskhub_local.faults.report import CaseReport
-from tests.e2e.machine import Machine
 
 FILE = "outcome.json"
 
@@ -77,9 +77,7 @@ def rates(calls: Iterable[Call], began_at: float) -> tuple[Rate, ...]:
     return tuple(Rate(second, answered[second], failed[second]) for second in range(min(seconds), max(seconds) + 1))
 
 
-def outcome_of(
-    report: CaseReport, calls: Sequence[Call], began_at: float | None, seconds: float, machine: Machine
-) -> Outcome:
+def outcome_of(report: CaseReport, calls: Sequence[Call], began_at: float | None, seconds: float) -> Outcome:
     """Put together what the driver reports and what its client saw."""
     first = calls[0].probe.ended if calls else 0.0
     return Outcome(
@@ -98,7 +96,7 @@ def outcome_of(
         rates=rates(calls, began_at or first),
         notes=report.notes,
         failures=report.failures,
-        machine=machine,
+        machine=report.machine,
     )
 
 

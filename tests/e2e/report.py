@@ -6,13 +6,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from tests.e2e.machine import STEPS, in_words
+from taskhub_local.faults.machine import EXPLANATION, in_words
 from tests.e2e.outcome import FILE, Outcome, load
-
-_MACHINE = (
-    f"machine: the processor time of {STEPS:,} additions in Python just before the case, and for which share of the"
-    " case something waited for a processor."
-)
 
 
 def outcomes_in(folder: Path, order: Sequence[str]) -> list[Outcome]:
@@ -41,7 +36,7 @@ def markdown(outcomes: Sequence[Outcome]) -> str:
     )
     rule = "|---|---|--:|--:|---|--:|--:|--:|--:|--:|---|---|"
     failures = [f"- **{outcome.case}**: {failure}" for outcome in outcomes for failure in outcome.failures]
-    parts = [head, rule, *(_row(outcome) for outcome in outcomes), "", _MACHINE]
+    parts = [head, rule, *(_row(outcome) for outcome in outcomes), "", EXPLANATION]
     if failures:
         parts += ["", "Failures:", "", *failures]
     return "\n".join(parts) + "\n"

@@ -20,8 +20,6 @@ from tests.e2e.cases import CASES
 from tests.e2e.conftest import Cluster
 from tests.e2e.evidence import keep_evidence
 from tests.e2e.folder import FOLDER
-from tests.e2e.machine import Machine, Waiting, work_seconds
-from tests.e2e.priority import prefer_helpers
 from tests.e2e.ready import until_at_rest, until_well
 
 pytestmark = pytest.mark.e2e
@@ -48,13 +46,11 @@ async def test_every_promise_is_kept_through(
 
 
 async def _run(case: ClusterCase, cluster: Cluster, argo: Argo | None, seed: int) -> outcome.Outcome:
-    prefer_helpers()
     began = time.monotonic()
     cluster.setting.say(f"{case.name}: {case.breaks}")
     try:
         await until_well(cluster.kube, cluster.setting)
         await until_at_rest(cluster.setting)
-        speed, waiting = work_seconds(), Waiting()
         report = await run_case(case.on(cluster.kube, cluster.helm, argo), cluster.setting, seed=seed)
     except (LocalError, ApiException, OSError, httpx.HTTPError, psycopg.Error, urllib3.exceptions.HTTPError) as error:
         return outcome.broken(
@@ -68,6 +64,5 @@ async def _run(case: ClusterCase, cluster: Cluster, argo: Argo | None, seed: int
     client, stage = cluster.seen.client, cluster.seen.stage
     assert client is not None
     assert stage is not None
-    machine = Machine(speed, waiting.share())
-    came_to = outcome.outcome_of(report, client.calls, stage.began_at, time.monotonic() - began, machine)
+    came_to = outcome.outcome_of(report, client.calls, stage.began_at, time.monotonic() - began)
     return await asyncio.to_thread(with_alerts, came_to, stage.began_at or time.time())

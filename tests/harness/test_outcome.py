@@ -7,13 +7,13 @@ from dataclasses import replace
 from pathlib import Path
 
 from tests.e2e.cases.checks import nothing_failed
-from tests.e2e.machine import Machine
 from tests.e2e.outcome import FILE, Rate, broken, has_failed, load, rates, save
 from tests.e2e.report import markdown, outcomes_in
 
 from taskhub_local.faults.case import Evidence
 from taskhub_local.faults.client import Call
 from taskhub_local.faults.ledger import Answer, Operation, Outcome, Request
+from taskhub_local.faults.machine import Machine
 from taskhub_local.faults.recovery import Probe
 
 

@@ -8,6 +8,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from taskhub_local.faults.observed import Delivery
+from taskhub_local.faults.priority import prefer
 from taskhub_local.ports import HOST
 
 
@@ -50,6 +51,10 @@ class Receiver:
         take = self._take
 
         class Handler(BaseHTTPRequestHandler):
+            def setup(self) -> None:
+                prefer()
+                super().setup()
+
             def do_POST(self) -> None:
                 body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
                 take(Delivery(uuid.UUID(self.headers["TaskHub-Delivery"]), uuid.UUID(body["event_id"])))

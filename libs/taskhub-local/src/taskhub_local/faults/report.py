@@ -10,6 +10,8 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from taskhub_local.faults.machine import EXPLANATION, Machine, in_words
+
 _BEST = "bold green"
 _BAD = "bold red"
 
@@ -40,8 +42,7 @@ class CaseReport:
     longest_gap_seconds: float
     settle_seconds: float
     seed: int
-    machine_load: float
-    """The system's load average of the last minute, for each processor: above 1 the machine was short of time."""
+    machine: Machine
     notes: tuple[str, ...] = ()
     failures: tuple[str, ...] = field(default=())
     """Sentences: a missed budget, a failed check, each finding of the verdict."""
@@ -98,7 +99,7 @@ def show(console: Console, reports: Sequence[CaseReport], skipped: Sequence[Skip
     """Print one table for all cases, and below it what failed and what was left out."""
     table = Table(box=None, header_style="dim", padding=(0, 2, 0, 0))
     table.add_column("case", no_wrap=True)
-    for column in ("recovered", "allowed", "requests", "unknown", "lost", "double", "p99", "gap"):
+    for column in ("recovered", "allowed", "requests", "unknown", "lost", "double", "p99", "gap", "machine"):
         table.add_column(column, justify="right", no_wrap=True)
     table.add_column("counted from")
     for report in reports:
@@ -115,6 +116,7 @@ def show(console: Console, reports: Sequence[CaseReport], skipped: Sequence[Skip
             _alarm(report.doubled),
             _seconds(report.latency_p99_seconds),
             _seconds(report.longest_gap_seconds),
+            in_words(report.machine),
             report.counted_from,
         )
     console.print(table)
@@ -123,9 +125,7 @@ def show(console: Console, reports: Sequence[CaseReport], skipped: Sequence[Skip
     for report in reports:
         for failure in report.failures:
             console.print(f"✗ {report.name}: {failure}", style="red", markup=False)
-    load = max((report.machine_load for report in reports), default=0.0)
-    if load > 1:
-        console.print(f"The machine was busy: up to {load:.1f} processes for each processor.", style="yellow")
+    console.print(EXPLANATION, style="dim", markup=False)
 
 
 def write_json(path: Path, reports: Sequence[CaseReport], skipped: Sequence[Skipped], machine: dict[str, Any]) -> None:

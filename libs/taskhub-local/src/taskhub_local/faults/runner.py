@@ -1,7 +1,6 @@
 """Runs one case: load, fault, recovery, settling, verdict."""
 
 import asyncio
-import os
 import secrets
 import time
 import uuid
@@ -21,8 +20,10 @@ from taskhub_local.faults.findings import Fault
 from taskhub_local.faults.judge_views import SUBSCRIBED
 from taskhub_local.faults.ledger import Ledger
 from taskhub_local.faults.load import Load
+from taskhub_local.faults.machine import Machine, Waiting, work_seconds
 from taskhub_local.faults.measure import Way, as_probes, counter, event_ways, job_ways, late_seconds, promptness
 from taskhub_local.faults.observe import Eyes
+from taskhub_local.faults.priority import preferred
 from taskhub_local.faults.pulse import Pulse
 from taskhub_local.faults.reach import Front, Hooks, Reach
 from taskhub_local.faults.receiver import Receiver
@@ -88,6 +89,8 @@ class _Run:
     load: Load
     pulse: Pulse
     stage: Stage
+    work_seconds: float
+    waiting: Waiting
     prompt_job: float = 0.0
     prompt_event: float = 0.0
 
@@ -151,6 +154,7 @@ async def run_case(case: Case, setting: Setting, *, seed: int) -> CaseReport:
 async def _prepared(case: Case, setting: Setting, name: str, seed: int) -> AsyncIterator[_Run]:
     async with AsyncExitStack() as stack:
         receiver = stack.enter_context(setting.receiver())
+        stack.enter_context(preferred())
         ledger = stack.enter_context(Ledger(setting.folder / f"{name}.jsonl"))
         account = Credentials(f"{name}@example.com", secrets.token_urlsafe(18))
         client = await stack.enter_async_context(Client(setting.api_url, account, ledger, front=setting.front))
@@ -171,7 +175,7 @@ async def _prepared(case: Case, setting: Setting, name: str, seed: int) -> Async
             look_seconds=setting.look_seconds,
         )
         pulse = Pulse(client, writes_a_second=case.plan.pulse_writes, searches_a_second=case.plan.pulse_searches)
-        yield _Run(setting, case, client, eyes, load, pulse, stage)
+        yield _Run(setting, case, client, eyes, load, pulse, stage, work_seconds(), Waiting())
 
 
 async def _expect(client: Client, call: HttpCall) -> httpx.Response:
@@ -257,7 +261,7 @@ def _report(run: _Run, evidence: Evidence, settled: Settled, verdict: Verdict, *
         longest_gap_seconds=longest_gap(call.probe for call in run.pulse.writes),
         settle_seconds=settled.seconds,
         seed=seed,
-        machine_load=os.getloadavg()[0] / (os.cpu_count() or 1),
+        machine=Machine(run.work_seconds, run.waiting.share()),
         notes=(*run.stage.notes, *(result.note for result in checked if result.note)),
         failures=tuple(failures),
     )

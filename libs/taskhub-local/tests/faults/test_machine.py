@@ -3,7 +3,8 @@
 from pathlib import Path
 
 import pytest
-from tests.e2e.machine import Machine, Waiting, in_words, work_seconds
+
+from taskhub_local.faults.machine import Machine, Waiting, in_words, work_seconds
 
 
 def pressure(path: Path, microseconds: int) -> Path:
@@ -20,7 +21,7 @@ def test_the_fixed_calculation_takes_its_time() -> None:
 
 def test_the_share_is_of_the_time_since_it_was_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     now = 100.0
-    monkeypatch.setattr("tests.e2e.machine.time.monotonic", lambda: now)
+    monkeypatch.setattr("taskhub_local.faults.machine.time.monotonic", lambda: now)
     waiting = Waiting(pressure(tmp_path / "cpu", 7_000_000))
     pressure(tmp_path / "cpu", 12_000_000)
     now = 120.0
