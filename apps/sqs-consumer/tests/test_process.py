@@ -99,7 +99,9 @@ def test_the_reconcile_command_repairs_and_its_exit_code_says_whether_all_is_wel
 def test_reconcile_watch_goes_on_until_it_is_told_to_stop(
     world: World, settings: ConsumerSettings, index: Elasticsearch, start: Start
 ) -> None:
-    process = start("reconcile", "--watch", "0.2", reconcile_grace_seconds=0.1, log_level="warning")
+    process = start(
+        "reconcile", "--watch", "0.2", reconcile_grace_seconds=0.1, reconcile_delivery_seconds=0, log_level="warning"
+    )
     for number in range(2):
         world.create(f"Lost {number}")
         wait_for(
@@ -109,6 +111,20 @@ def test_reconcile_watch_goes_on_until_it_is_told_to_stop(
         )
     process.send_signal(signal.SIGTERM)
     assert process.wait(timeout=30) == 0
+
+
+def test_reconcile_watch_leaves_a_new_task_to_its_event(
+    world: World, settings: ConsumerSettings, index: Elasticsearch, start: Start
+) -> None:
+    world.create("Its event is under way")
+    start("reconcile", "--watch", "0.2", reconcile_grace_seconds=0.1, log_level="warning")
+    wait_for(
+        lambda: len(world.rows("SELECT 1 FROM search_reconciliations")) >= 2,
+        deadline_seconds=30,
+        message="nothing was reconciled",
+    )
+    assert not world.rows("SELECT 1 FROM search_reconciliations WHERE missing <> 0")
+    assert not documents(index, settings.search_alias)
 
 
 def test_settings_lists_them_without_needing_any() -> None:

@@ -29,7 +29,7 @@ class _Stopped(Exception):
 def reconcile_once(settings: ConsumerSettings, *, repair: bool, out: TextIO) -> int:
     """Reconciles and prints what it found. Returns the exit code: 0 if index and PostgreSQL now agree, else 1."""
     try:
-        result = _reconcile(settings, repair=repair, stopping=threading.Event())
+        result = _reconcile(settings, repair=repair, delivery_seconds=0, stopping=threading.Event())
     except _FAILURES as error:
         out.write(f"Not reconciled: {error}\n")
         return 1
@@ -44,10 +44,11 @@ def reconcile_until_stopped(
     stamp = ProgressStamp("reconcile", max_age_seconds=every_seconds + _MAX_ROUND_SECONDS)
     health = HealthServer(settings.metrics_host, settings.metrics_port, live=stamp.check)
     health.start()
+    delivery_seconds = settings.reconcile_delivery_seconds
     while not stopping.is_set():
         stamp.touch()
         try:
-            _reconcile(settings, repair=repair, stopping=stopping)
+            _reconcile(settings, repair=repair, delivery_seconds=delivery_seconds, stopping=stopping)
         except _Stopped:
             break
         except _FAILURES as error:
@@ -56,7 +57,9 @@ def reconcile_until_stopped(
     health.stop()
 
 
-def _reconcile(settings: ConsumerSettings, *, repair: bool, stopping: threading.Event) -> Reconciliation:
+def _reconcile(
+    settings: ConsumerSettings, *, repair: bool, delivery_seconds: float, stopping: threading.Event
+) -> Reconciliation:
     def check() -> None:
         if stopping.is_set():
             raise _Stopped
@@ -70,6 +73,7 @@ def _reconcile(settings: ConsumerSettings, *, repair: bool, stopping: threading.
             settings.search_alias,
             repair=repair,
             grace_seconds=settings.reconcile_grace_seconds,
+            delivery_seconds=delivery_seconds,
             check=check,
         )
         if repair:

@@ -59,5 +59,11 @@ class ConsumerSettings(DatabaseSettings, QueueSettings, SearchSettings, Telemetr
         default=5.0,
         ge=0,
         description="`reconcile` takes a difference for drift only if it is still there after so long: the time that "
-        "an event may take from PostgreSQL to the index.",
+        "an event takes from PostgreSQL to the index.",
+    )
+    reconcile_delivery_seconds: float = Field(
+        default=120.0,
+        ge=0,
+        description="`reconcile --watch` leaves tasks alone that were changed less than so long ago: the time that an "
+        "event may take, delivered a second time after its consumer died. Without --watch everything is repaired.",
     )

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 from prometheus_client import REGISTRY
-from sqlalchemy import Engine
+from sqlalchemy import Engine, text
 
 from taskhub_core.search.document import live
 from taskhub_core.search.reconcile import Reconciliation, latest, reconcile
@@ -84,6 +84,22 @@ def test_changes_on_their_way_are_not_drift(library: Library, run: Reconcile) ->
     assert arrived.is_set()
     assert result.ranges_different > 0
     assert (result.drift, result.repaired) == (0, 0)
+
+
+def test_what_was_changed_a_moment_ago_is_left_to_its_event_and_is_drift_later(
+    library: Library, run: Reconcile, engine: Engine
+) -> None:
+    changed, deleted, *_ = library.add(["Changed", "Deleted", "New"])
+    library.index([changed, deleted])
+    library.change(changed, "Changed again")
+    library.delete(deleted)
+    left = run(delivery_seconds=60)
+    assert (left.ranges_different > 0, left.drift, left.repaired) == (True, 0, 0)
+
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE tasks SET updated_at = updated_at - interval '61 seconds'"))
+    found = run(delivery_seconds=60)
+    assert (found.missing, found.stale, found.superfluous, found.repaired) == (1, 1, 1, 3)
 
 
 def test_a_missing_index_cannot_be_reconciled(library: Library, run: Reconcile) -> None:

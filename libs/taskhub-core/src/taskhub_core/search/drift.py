@@ -31,7 +31,13 @@ _VERSIONS = text(
     SELECT id, version FROM tasks WHERE deleted_at IS NULL AND {BUCKET_SQL} = ANY (CAST(:buckets AS text[]))
     """  # noqa: S608 - no value is formatted in
 )
-_SECOND_LOOK = text("SELECT id, version FROM tasks WHERE id = ANY (CAST(:ids AS uuid[])) AND deleted_at IS NULL")
+_SECOND_LOOK = text(
+    """
+    SELECT id, CASE WHEN deleted_at IS NULL THEN version END AS live_version,
+           clock_timestamp() - updated_at < make_interval(secs => :delivery_seconds) AS under_way
+    FROM tasks WHERE id = ANY (CAST(:ids AS uuid[]))
+    """
+)
 
 
 class DriftKind(enum.StrEnum):
@@ -158,9 +164,12 @@ def _versions_in_index(client: Elasticsearch, index: str, ranges: Sequence[str])
 
 
 def second_look(
-    engine: Engine, client: Elasticsearch, index: str, candidates: Sequence[Candidate]
+    engine: Engine, client: Elasticsearch, index: str, candidates: Sequence[Candidate], *, delivery_seconds: float = 0.0
 ) -> Iterator[list[Drift]]:
-    """Those of the candidates that are drift, in batches."""
+    """Those of the candidates that are drift, in batches.
+
+    A task that was changed less than `delivery_seconds` ago is none: its event may still come.
+    """
     for some in batched(candidates, _PAGE):
         # The index first: what it is asked for was then in PostgreSQL before.
         documents = client.mget(
@@ -169,11 +178,14 @@ def second_look(
             source_includes=["version", "deleted", "account_id"],
         )["docs"]
         with engine.begin() as connection:
-            rows = connection.execute(_SECOND_LOOK, {"ids": [candidate.task_id for candidate in some]})
-            current = {row.id: row.version for row in rows}
+            ids = [candidate.task_id for candidate in some]
+            rows = connection.execute(_SECOND_LOOK, {"ids": ids, "delivery_seconds": delivery_seconds}).all()
+        current = {row.id: row.live_version for row in rows}
+        under_way = {row.id for row in rows if row.under_way}
         judged = (
             _judge(candidate, current.get(candidate.task_id), document.get("_source"))
             for candidate, document in zip(some, documents, strict=True)
+            if candidate.task_id not in under_way
         )
         yield [drift for drift in judged if drift is not None]
 

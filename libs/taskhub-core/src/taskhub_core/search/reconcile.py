@@ -62,9 +62,12 @@ def reconcile(
     *,
     repair: bool = True,
     grace_seconds: float = GRACE_SECONDS,
+    delivery_seconds: float = 0.0,
     check: Callable[[], None] = nothing_to_check,
 ) -> Reconciliation:
     """Compares all ranges and repairs the drift, if told to. `check` is called between steps and may raise to stop.
+
+    What differs is drift if it still does after `grace_seconds` and was changed more than `delivery_seconds` ago.
 
     Raises IndexUnavailable when the alias is missing, and elasticsearch's and SQLAlchemy's errors.
     """
@@ -78,7 +81,7 @@ def reconcile(
         check()
         if candidates:
             _wait(grace_seconds, check)
-            for some in second_look(engine, client, index, candidates):
+            for some in second_look(engine, client, index, candidates, delivery_seconds=delivery_seconds):
                 drifts += some
     repaired = repair_drift(engine, client, index, drifts, check=check) if repair else 0
     kinds = Counter(drift.kind for drift in drifts)
