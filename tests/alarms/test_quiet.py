@@ -68,7 +68,7 @@ def test_a_quiet_hour_fires_nothing_and_fails_nothing(hour: Hour) -> None:
 @pytest.fixture(scope="module")
 def prometheus(hour: Hour) -> Iterator[Prometheus]:
     """The one in the cluster, after that hour."""
-    with httpx.Client(base_url=watch.PROMETHEUS, timeout=30, trust_env=False) as client:
+    with httpx.Client(base_url=watch.PROMETHEUS[0], timeout=30, trust_env=False) as client:
         yield Prometheus(client)
 
 

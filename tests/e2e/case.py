@@ -13,9 +13,6 @@ from tests.e2e.scene import Scene
 PLAN = LoadPlan(rate=5.0, pulse_writes=5.0, pulse_searches=3.0, mix=DEFAULT_MIX, import_entries=20)
 """Thirteen requests a second: two processors carry the cluster, everything in it, what watches it, and the load."""
 
-HALF_PLAN = LoadPlan(rate=2.5, pulse_writes=2.5, pulse_searches=1.5, mix=DEFAULT_MIX, import_entries=20)
-"""For a half of the cluster that must carry everything while it starts what the other half has lost."""
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClusterCase:

@@ -1,4 +1,4 @@
-"""What watches the kind cluster, as the tests ask it: one Prometheus, and the receiver of pages."""
+"""What watches the kind cluster, as the tests ask it: both Prometheus, and the receiver of pages."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -10,7 +10,8 @@ import httpx
 
 from taskhub_local.faults import plain
 
-PROMETHEUS = "http://127.0.0.1:19090"
+PROMETHEUS = ("http://127.0.0.1:19090", "http://127.0.0.1:19091")
+"""Either pages. One may be away, or have begun anew without what it knew."""
 RECEIVER = "http://127.0.0.1:18027"
 # Without what reaches nobody, without the fill of the disk that carries this machine's kind (its volumes are folders
 # there), and without what looks back for half an hour and more: it fires for what was broken long before.
@@ -125,8 +126,17 @@ def until_quiet() -> None:
 
 
 def _ask(path: str, **parameters: str) -> Sequence[dict[str, Any]]:
-    answer = plain.get(f"{PROMETHEUS}/api/v1/{path}", params=parameters, timeout_seconds=10).raise_for_status().json()
-    found: Sequence[dict[str, Any]] = answer["data"]["result"]
+    """Return what those that answer know. Raises httpx.HTTPError if none does."""
+    found: list[dict[str, Any]] = []
+    errors: list[httpx.HTTPError] = []
+    for address in PROMETHEUS:
+        try:
+            answer = plain.get(f"{address}/api/v1/{path}", params=parameters, timeout_seconds=10).raise_for_status()
+            found += answer.json()["data"]["result"]
+        except httpx.HTTPError as error:
+            errors.append(error)
+    if len(errors) == len(PROMETHEUS):
+        raise errors[0]
     return found
 
 

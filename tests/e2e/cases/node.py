@@ -5,7 +5,7 @@ import time
 from taskhub_local.errors import LocalError
 from taskhub_local.faults.case import Felt
 from taskhub_local.faults.checks import never_internal
-from tests.e2e.case import HALF_PLAN, ClusterCase
+from tests.e2e.case import ClusterCase
 from tests.e2e.cases.checks import nothing_failed
 from tests.e2e.kube import APPS, COMPONENTS, docker, node_names
 from tests.e2e.scene import Scene
@@ -99,7 +99,6 @@ CASES = (
         budget_seconds=150,
         counted_from="the drain",
         checks=(nothing_failed,),
-        plan=HALF_PLAN,
     ),
     ClusterCase(
         name="node_stopped",

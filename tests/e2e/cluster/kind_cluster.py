@@ -17,9 +17,9 @@ from tests.e2e.cluster.wait import until
 NAME = "taskhub"
 _NODES = 3
 CONTROL_PLANE = f"{NAME}-control-plane"
-# Four workers' worth (a container has 1,024): it carries the servers and the ingress, which elsewhere share no machine
-# with the pods that start on the workers.
-_CONTROL_PLANE_SHARES = 4_096
+# Two workers' worth (a container has 1,024): it carries the servers and the ingress, which elsewhere share no machine
+# with the pods that start on the workers. With four, a worker that is alone had a sixth of the machine.
+_CONTROL_PLANE_SHARES = 2_048
 # A quarter of what pods weigh: containerd and runc, which start a drained node's pods, would take half of the other's.
 _SYSTEM_WEIGHT = 25
 WORKERS = (f"{NAME}-worker", f"{NAME}-worker2")
