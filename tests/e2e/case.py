@@ -1,7 +1,7 @@
 """What a case of `make e2e` is: a fault of the driver, done to a cluster."""
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from taskhub_local.faults.case import Case, Check, Felt
 from taskhub_local.faults.load import DEFAULT_MIX, LoadPlan
@@ -28,7 +28,6 @@ class ClusterCase:
     counted_from: str
     """For people: which moment `act` returns."""
     checks: tuple[Check, ...] = ()
-    plan: LoadPlan = field(default_factory=lambda: PLAN)
     settle_seconds: float = 120.0
     nodes: bool = False
     """Whether it reaches into the nodes, which must then be containers of this machine."""
@@ -45,6 +44,6 @@ class ClusterCase:
             budget_seconds=self.budget_seconds,
             counted_from=self.counted_from,
             checks=self.checks,
-            plan=self.plan,
+            plan=PLAN,
             settle_seconds=self.settle_seconds,
         )
