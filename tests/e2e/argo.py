@@ -69,11 +69,15 @@ class Application:
         compared = self._status.get("sync", {}).get("comparedTo", {}).get("sources")
         return bool(compared == self.found["spec"]["sources"])
 
+    def has(self, commit: str) -> bool:
+        """Whether that commit was synced, however well it runs."""
+        # What runs as it should when Argo CD first looks is never synced.
+        synced = self.sync == "Synced" and self.phase in ("Succeeded", "")
+        return synced and self.commits == {commit} and self.is_up_to_date
+
     def runs(self, commit: str) -> bool:
         """Whether that commit is what runs, and runs well."""
-        # What runs as it should when Argo CD first looks is never synced.
-        well = self.sync == "Synced" and self.health == "Healthy" and self.phase in ("Succeeded", "")
-        return well and self.commits == {commit} and self.is_up_to_date
+        return self.has(commit) and self.health == "Healthy"
 
     def __str__(self) -> str:
         commits = ", ".join(sorted(commit[:8] for commit in self.commits))
@@ -124,6 +128,10 @@ class Argo:
     def all_run(self, commit: str) -> bool:
         """Whether every Application of this environment runs that commit, and well."""
         return all(self.application(name).runs(commit) for name in _APPLICATIONS)
+
+    def states(self) -> str:
+        """Return what every Application of this environment says of itself."""
+        return "; ".join(f"{name}: {self.application(name)}" for name in _APPLICATIONS)
 
     def pods(self) -> list[Any]:
         """Return the pods of Argo CD itself, without the Git server's."""

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from taskhub_local.errors import LocalError
-from tests.e2e.argo import ENVIRONMENT, TASKHUB, Argo
+from tests.e2e.argo import ENVIRONMENT, Argo
 from tests.e2e.kube import APPS, asked
 from tests.e2e.repository import set_values
 from tests.e2e.scene import DEPLOYMENTS, Scene
@@ -55,8 +55,8 @@ async def until(scene: Scene, condition: Callable[[], bool], what: str) -> None:
     deadline = time.monotonic() + _SYNCED_SECONDS
     while not await scene.do(_holds, condition):
         if time.monotonic() > deadline:
-            state = await scene.do(argo_of(scene).application)
-            raise LocalError(f"waited {_SYNCED_SECONDS:g} s in vain until {what}; {TASKHUB}: {state}")
+            states = await scene.do(argo_of(scene).states)
+            raise LocalError(f"waited {_SYNCED_SECONDS:g} s in vain until {what}; {states}")
         await asyncio.sleep(_POLL_SECONDS)
 
 

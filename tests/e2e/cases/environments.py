@@ -6,7 +6,7 @@ from pathlib import Path
 from taskhub_local.errors import LocalError
 from taskhub_local.faults.case import Felt
 from tests.e2e import preview
-from tests.e2e.argo import ENVIRONMENT
+from tests.e2e.argo import ENVIRONMENT, ROOT
 from tests.e2e.case import ClusterCase
 from tests.e2e.cases.checks import nothing_failed
 from tests.e2e.commits import argo_of, until, until_it_runs
@@ -47,8 +47,10 @@ async def serve_two(scene: Scene) -> float:
         scene.stage.heals("the change is promoted")
     finally:
         restored = await scene.do(repository.restore, before)
-        await until_it_runs(scene, restored)
+        # Nothing that runs goes with its environment's block: until somebody deletes its Application, the root waits.
+        await until(scene, lambda: argo_of(scene).application(ROOT).has(restored), f"{ROOT} has {restored[:8]}")
         await scene.do(preview.remove, scene.kube)
+        await until_it_runs(scene, restored)
     scene.stage.recovered("the second environment is gone, and all is healthy")
     return since
 
