@@ -70,14 +70,13 @@ class Application:
         return bool(compared == self.found["spec"]["sources"])
 
     def has(self, commit: str) -> bool:
-        """Whether that commit was synced, however well it runs."""
-        # What runs as it should when Argo CD first looks is never synced.
-        synced = self.sync == "Synced" and self.phase in ("Succeeded", "")
-        return synced and self.commits == {commit} and self.is_up_to_date
+        """Whether everything is as that commit says, however well it runs; the sync may still wait for that."""
+        return self.sync == "Synced" and self.commits == {commit} and self.is_up_to_date
 
     def runs(self, commit: str) -> bool:
         """Whether that commit is what runs, and runs well."""
-        return self.has(commit) and self.health == "Healthy"
+        # What runs as it should when Argo CD first looks is never synced.
+        return self.has(commit) and self.health == "Healthy" and self.phase in ("Succeeded", "")
 
     def __str__(self) -> str:
         commits = ", ".join(sorted(commit[:8] for commit in self.commits))
