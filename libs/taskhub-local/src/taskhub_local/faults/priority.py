@@ -27,9 +27,11 @@ def preferred() -> Iterator[None]:
     All of them: one that holds the interpreter's lock holds the others up, and a proxy is part of every request.
     """
     threads = [thread.native_id for thread in threading.enumerate() if thread.native_id is not None]
-    before = {thread: (os.sched_getscheduler(thread), os.sched_getparam(thread)) for thread in threads}
+    before: dict[int, tuple[int, os.sched_param]] = {}
     for thread in threads:
-        prefer(thread)
+        with suppress(ProcessLookupError):  # it has ended since
+            before[thread] = (os.sched_getscheduler(thread), os.sched_getparam(thread))
+            prefer(thread)
     asyncio.get_running_loop().set_default_executor(
         ThreadPoolExecutor(_HELPERS, thread_name_prefix="driver", initializer=prefer)
     )
