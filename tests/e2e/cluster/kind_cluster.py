@@ -18,7 +18,7 @@ NAME = "taskhub"
 _NODES = 3
 CONTROL_PLANE = f"{NAME}-control-plane"
 # Two workers' worth (a container has 1,024): it carries the servers and the ingress, which elsewhere share no machine
-# with the pods that start on the workers. With four, a worker that is alone has a sixth of the machine when all are busy.
+# with the pods that start on the workers. With four, a worker that is alone has a sixth of a busy machine.
 _CONTROL_PLANE_SHARES = 2_048
 # A quarter of what pods weigh: containerd and runc, which start a drained node's pods, would take half of the other's.
 _SYSTEM_WEIGHT = 25
