@@ -8,7 +8,7 @@ import pytest
 from elasticsearch import Elasticsearch
 from prometheus_client import REGISTRY
 
-from taskhub_core.events.queue import EventQueue
+from taskhub_core.events.queue import EventQueue, Message, QueueUnavailable
 from taskhub_local.testing import wait_for
 from taskhub_local.testing.proxy import TcpProxy
 from taskhub_sqs_consumer.settings import ConsumerSettings
@@ -191,3 +191,45 @@ def test_sqs_away_is_waited_out(
         proxy.restore()
         wait_drained(queue)
     assert len(world.feed()) == 1
+
+
+def test_what_sqs_hands_to_a_poll_that_gave_up_comes_again_when_its_visibility_ends(
+    world: World,
+    queue: EventQueue,
+    settings: ConsumerSettings,
+    run_consumer: RunConsumer,
+    sqs_endpoint_url: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    seen: list[int] = []
+    given_up: list[QueueUnavailable] = []
+    receive = EventQueue.receive
+
+    def watched(self: EventQueue, **options: int) -> list[Message]:
+        try:
+            messages = receive(self, **options)
+        except QueueUnavailable as error:
+            given_up.append(error)
+            raise
+        seen.extend(message.receive_count for message in messages)
+        return messages
+
+    monkeypatch.setattr(EventQueue, "receive", watched)
+    timing = {"sqs_read_timeout_seconds": 0.5, "consumer_wait_seconds": 2, "consumer_visibility_seconds": 5}
+    with TcpProxy(sqs_endpoint_url) as proxy, run_consumer(sqs_endpoint_url=proxy.url, **timing):
+        _wait_running(settings)
+        world.create("Its end shows that receivers poll")
+        world.publish()
+        wait_drained(queue)
+        proxy.freeze()
+        world.create("Handed to nobody")
+        world.publish()
+        wait_for(lambda: queue.counts().in_flight == 1, message="no poll was under way")
+        wait_for(lambda: len(given_up) >= settings.consumer_receivers, message="the receivers still wait")
+        proxy.restore()
+        wait_drained(queue)
+    # Twice as a rule; once more for each poll that was begun, and given up, before it could be answered.
+    assert seen[0] == 1
+    assert seen[1] >= 2
+    assert len(seen) == 2
+    assert len(world.feed()) == 2

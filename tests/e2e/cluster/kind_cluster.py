@@ -40,7 +40,7 @@ def ensure_cluster() -> Kubectl:
         _export_kubeconfig()
         if _stamp(kubectl) == wanted:
             say(f"the cluster {NAME} is there")
-            give_weight()
+            _weigh()
             if started:
                 _make_ready(kubectl)
             return kubectl
@@ -48,10 +48,7 @@ def ensure_cluster() -> Kubectl:
         remove()
     say(f"creating the cluster: {_NODES} nodes of {node_tag().split('@')[0]} (about 60 s)")
     _create()
-    give_weight()
-    docker("update", "--cpu-shares", str(_CONTROL_PLANE_SHARES), CONTROL_PLANE)
-    for node in nodes():
-        docker("exec", node, "systemctl", "set-property", "system.slice", f"CPUWeight={_SYSTEM_WEIGHT}")
+    _weigh()
     _make_ready(kubectl)
     stamp = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": _STAMP, "namespace": "kube-system"}}
     kubectl.apply({**stamp, "data": {"fingerprint": wanted}})
@@ -96,6 +93,14 @@ def is_stand_in() -> bool:
 def node_tag() -> str:
     """The node image that a cluster is made from."""
     return catalog.NODE if is_stand_in() else catalog.UPSTREAM_NODE
+
+
+def _weigh() -> None:
+    """Give the nodes, and what runs in them beside the pods, their shares of the machine; a second time is harmless."""
+    give_weight()
+    docker("update", "--cpu-shares", str(_CONTROL_PLANE_SHARES), CONTROL_PLANE)
+    for node in nodes():
+        docker("exec", node, "systemctl", "set-property", "system.slice", f"CPUWeight={_SYSTEM_WEIGHT}")
 
 
 def _make_ready(kubectl: Kubectl) -> None:
