@@ -2,6 +2,7 @@
 
 import socket
 import threading
+import time
 from collections.abc import Iterator
 from socketserver import StreamRequestHandler, ThreadingTCPServer
 
@@ -10,6 +11,7 @@ import pytest
 
 from taskhub_local.faults.proxy import Mode, Proxy
 from taskhub_local.parts.postgres import PostgresPart
+from taskhub_local.testing import wait_for
 
 
 class Echo(StreamRequestHandler):
@@ -104,3 +106,19 @@ def test_before_several_servers_it_takes_turns_and_passes_over_one_that_is_down(
     for _ in range(4):
         with connect(proxy) as connection:
             assert ask(connection) == b"hello\n"
+
+
+def test_it_tells_how_many_requests_a_server_has_still_to_answer(proxy: Proxy) -> None:
+    port, began = proxy.targets[0], time.monotonic()
+    with connect(proxy) as first, connect(proxy) as second:
+        assert ask(second) == b"hello\n"
+        assert proxy.unanswered(port, began) == 0
+        first.sendall(b"half a ")  # the server answers whole lines
+        wait_for(lambda: proxy.unanswered(port, began) == 1, message="the request was not seen")
+        assert proxy.unanswered(port + 1, began) == 0
+        assert proxy.unanswered(port, time.monotonic()) == 0
+        assert ask(first, b"line\n") == b"half a line\n"
+        assert proxy.unanswered(port, began) == 0
+        first.sendall(b"half a ")
+        wait_for(lambda: proxy.unanswered(port, began) == 1, message="the request was not seen")
+    wait_for(lambda: proxy.unanswered(port, began) == 0, message="a connection that is gone still counts")

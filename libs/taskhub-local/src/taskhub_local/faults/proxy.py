@@ -8,6 +8,7 @@ balancer: a new connection goes to the next one that takes it.
 import asyncio
 import itertools
 import threading
+import time
 from collections.abc import Coroutine
 from contextlib import suppress
 from enum import StrEnum
@@ -50,6 +51,7 @@ class Proxy:
         self._sides = itertools.cycle(("before", "after"))
         self._server: asyncio.Server | None = None
         self._writers: set[asyncio.StreamWriter] = set()
+        self._connections: set[_Connection] = set()
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name=f"proxy-{target_port}", daemon=True)
 
@@ -80,8 +82,16 @@ class Proxy:
         """Do that from now on. Returns once it is so."""
         self._call(self._change(mode))
 
-    def _call(self, coroutine: Coroutine[Any, Any, None]) -> None:
-        asyncio.run_coroutine_threadsafe(coroutine, self._loop).result(timeout=10)
+    def unanswered(self, target_port: int, since: float) -> int:
+        """Return how many requests that server was sent after `since` (`time.monotonic()`) and has not answered yet."""
+        return self._call(self._unanswered(target_port, since))
+
+    def _call[T](self, coroutine: Coroutine[Any, Any, T]) -> T:
+        return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result(timeout=10)
+
+    async def _unanswered(self, target_port: int, since: float) -> int:
+        asked = [open_.asked_at for open_ in self._connections if open_.port == target_port]
+        return sum(at is not None and at > since for at in asked)
 
     async def _change(self, mode: Mode) -> None:
         self._mode = mode
@@ -110,24 +120,27 @@ class Proxy:
             upstream = await self._connect()
             if upstream is None:
                 return
-            upstream_reader, upstream_writer = upstream
-            connection = _Connection(self, writer, upstream_writer)
+            port, upstream_reader, upstream_writer = upstream
+            connection = _Connection(self, port, writer, upstream_writer)
+            self._connections.add(connection)
             self._writers.add(upstream_writer)
             try:
                 await asyncio.gather(connection.requests(reader), connection.answers(upstream_reader))
             finally:
+                self._connections.discard(connection)
                 self._writers.discard(upstream_writer)
                 upstream_writer.transport.abort()
         finally:
             self._writers.discard(writer)
             writer.transport.abort()
 
-    async def _connect(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter] | None:
+    async def _connect(self) -> tuple[int, asyncio.StreamReader, asyncio.StreamWriter] | None:
         targets = self.targets
         self._turn += 1
         for number in range(len(targets)):
+            port = targets[(self._turn + number) % len(targets)]
             with suppress(OSError):
-                return await asyncio.open_connection(HOST, targets[(self._turn + number) % len(targets)])
+                return port, *await asyncio.open_connection(HOST, port)
         return None
 
     async def moved(self) -> None:
@@ -148,7 +161,10 @@ class Proxy:
 class _Connection:
     """Both directions of one connection."""
 
-    def __init__(self, proxy: Proxy, client: asyncio.StreamWriter, server: asyncio.StreamWriter) -> None:
+    def __init__(self, proxy: Proxy, port: int, client: asyncio.StreamWriter, server: asyncio.StreamWriter) -> None:
+        self.port = port
+        self.asked_at: float | None = None
+        """When the server was last sent something that it has not begun to answer."""
         self._proxy = proxy
         self._client = client
         self._server = server
@@ -163,6 +179,7 @@ class _Connection:
                 if side == "before":
                     break
                 self._cut_at_answer = side == "after"
+                self.asked_at = time.monotonic()
                 self._server.write(chunk)
                 await self._server.drain()
         self._cut()
@@ -171,6 +188,7 @@ class _Connection:
         """From the server to the client."""
         with suppress(OSError):
             while chunk := await reader.read(_CHUNK_BYTES):
+                self.asked_at = None
                 await self._proxy.moved()
                 if self._cut_at_answer:
                     break

@@ -1,5 +1,10 @@
 """The API dies (failure mode 1)."""
 
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from urllib.parse import urlsplit
+
 from taskhub_local.faults.case import Felt, Need
 from taskhub_local.faults.cases.making import case
 from taskhub_local.faults.checks import felt_at_all
@@ -10,15 +15,29 @@ _API = App.API.value
 
 
 async def kill_one_api(stage: Stage) -> float:
-    """kill -9 of one of two API processes behind a load balancer, as every deployment has them."""
+    """kill -9 of one of two API processes behind a load balancer, as every deployment has them, with work in hand."""
     async with stage.host.another(App.API):
         await stage.last(3)  # connections to both
-        since = stage.breaks("kill -9 of one of two API processes")
-        former = stage.target.kill(_API)
+        async with _with_requests_in_hand(stage):
+            since = stage.breaks("kill -9 of one of two API processes")
+            former = stage.target.kill(_API)
         await stage.until_replaced(_API, former.pid)
         await stage.last(3)
         stage.ends_here()
     return since
+
+
+@asynccontextmanager
+async def _with_requests_in_hand(stage: Stage) -> AsyncIterator[None]:
+    """Run the block while the API has a request that it cannot answer any more: a fast one often has none at all."""
+    port = urlsplit(stage.target.api_url).port or 0
+    frozen = stage.target.freeze(_API)
+    since = time.monotonic()
+    try:
+        await stage.until(lambda: stage.host.balancer.unanswered(port, since), seconds=10, what="a request waits at it")
+        yield
+    finally:
+        frozen.thaw()
 
 
 async def kill_api(stage: Stage) -> float:
