@@ -58,6 +58,7 @@ def watched() -> Watched:
     except httpx.HTTPError as error:
         pytest.fail(f"nothing watches the cluster ({error!r}). Add it with: make cluster ARGS=--traces")
     kube = Kube(KUBECONFIG)
+    watch.until_known(kube.alerts())
     edge = front((STATE / "ca.crt").read_text())
     setting = Setting(target=reach_of(kube), folder=FOLDER, kinds=False, front=edge, say=say, look_seconds=LOOK_SECONDS)
     return Watched(kube, setting)

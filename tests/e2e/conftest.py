@@ -17,6 +17,7 @@ from taskhub_local.faults.client import Client
 from taskhub_local.faults.pulse import Pulse
 from taskhub_local.faults.runner import Setting
 from taskhub_local.faults.stage import Stage
+from tests.e2e import watch
 from tests.e2e.argo import Argo, is_installed
 from tests.e2e.cases import CASES, GROUPS, QUICK
 from tests.e2e.cluster.paths import KUBECONFIG, STATE
@@ -133,6 +134,9 @@ def cluster(pytestconfig: pytest.Config) -> Cluster:
     helm = Helm(tool("helm"), kubeconfig)
     say("giving the apps the fault driver's job kinds")
     prepare(kube, helm, FOLDER)
+    if watch.is_there():
+        say("waiting until Prometheus has every rule")
+        watch.until_known(kube.alerts())
     seen = Seen()
     setting = Setting(
         target=reach_of(kube),

@@ -185,6 +185,16 @@ class Kube:
         data = {key: base64.b64encode(value.encode()).decode() for key, value in values.items()}
         asked(self.core.patch_namespaced_secret)(name, namespace, {"data": data}, _request_timeout=_TIMEOUT_SECONDS)
 
+    # Alerts
+
+    def alerts(self) -> set[str]:
+        """Return the names of the alerts that its PrometheusRules have."""
+        found = asked(self.custom.list_cluster_custom_object)(
+            "monitoring.coreos.com", "v1", "prometheusrules", _request_timeout=_TIMEOUT_SECONDS
+        )
+        groups = [group for item in found["items"] for group in item["spec"]["groups"]]
+        return {rule["alert"] for group in groups for rule in group["rules"] if "alert" in rule}
+
     # Nodes
 
     def nodes(self) -> list[V1Node]:

@@ -1,9 +1,10 @@
 """What watches the kind cluster, as the tests ask it: both Prometheus, and the receiver of pages."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Sequence, Set
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 import httpx
@@ -22,6 +23,8 @@ _LONGEST_WINDOW_SECONDS = 900.0
 _STEP_SECONDS = 15
 _HALF_A_STEP = 7.5
 _POLL_SECONDS = 2.0
+# The kubelet takes a minute or two to bring a volume's new content to a pod.
+_RULES_SECONDS = 240.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +126,21 @@ def until_quiet() -> None:
         until(quiet, seconds=_LONGEST_WINDOW_SECONDS, what="no alert fires")
     except AssertionError as error:
         raise AssertionError(f"{error}; firing: {', '.join(sorted(last))}") from error
+
+
+def until_known(alerts: Set[str]) -> None:
+    """Wait until each Prometheus has the rules of these alerts: a new one begins without. Raises AssertionError."""
+    for address in PROMETHEUS:
+        until(
+            partial(_knows, address, alerts),
+            seconds=_RULES_SECONDS,
+            what=f"{address} has every rule of the cluster's {len(alerts)} alerts",
+        )
+
+
+def _knows(address: str, alerts: Set[str]) -> bool:
+    answer = plain.get(f"{address}/api/v1/rules", timeout_seconds=10).raise_for_status().json()
+    return alerts <= {rule["name"] for group in answer["data"]["groups"] for rule in group["rules"]}
 
 
 def _ask(path: str, **parameters: str) -> Sequence[dict[str, Any]]:

@@ -18,7 +18,8 @@ from taskhub_local.ports import HOST, any_free
 def prometheus(*alerts: str) -> Iterator[str]:
     """Answers every question with these alerts."""
     series: Sequence[dict[str, Any]] = [{"metric": {"alertname": alert}, "values": [[110, "1"]]} for alert in alerts]
-    body = json.dumps({"data": {"result": series}}).encode()
+    rules = [{"name": alert} for alert in alerts]
+    body = json.dumps({"data": {"result": series, "groups": [{"rules": rules}]}}).encode()
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
@@ -64,3 +65,20 @@ def test_nothing_watches_where_both_are_away(monkeypatch: pytest.MonkeyPatch) ->
     assert not watch.is_there()
     with pytest.raises(httpx.ConnectError):
         watch.firing()
+
+
+def test_rules_are_known_when_both_have_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(watch, "_RULES_SECONDS", 0.0)
+    with prometheus("ApiDown", "RedisDown") as one, prometheus("ApiDown") as new:
+        monkeypatch.setattr(watch, "PROMETHEUS", (one, new))
+        watch.until_known({"ApiDown"})
+        with pytest.raises(AssertionError, match=f"{new} has every rule"):
+            watch.until_known({"ApiDown", "RedisDown"})
+
+
+def test_one_that_does_not_answer_knows_no_rule(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(watch, "_RULES_SECONDS", 0.0)
+    with prometheus("ApiDown") as one:
+        monkeypatch.setattr(watch, "PROMETHEUS", (one, away()))
+        with pytest.raises(AssertionError, match="in vain"):
+            watch.until_known({"ApiDown"})
