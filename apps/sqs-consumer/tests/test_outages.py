@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 
 import httpx
 import pytest
@@ -26,6 +27,33 @@ def elasticsearch_proxy(elasticsearch_url: str) -> Iterator[TcpProxy]:
 def postgres_proxy(clean_database: str) -> Iterator[TcpProxy]:
     with TcpProxy(clean_database) as proxy:
         yield proxy
+
+
+@dataclass(frozen=True, slots=True)
+class Polls:
+    """What every receive of this process came to."""
+
+    receive_counts: list[int] = field(default_factory=list)
+    """Of each message that it brought."""
+    given_up: list[QueueUnavailable] = field(default_factory=list)
+
+
+@pytest.fixture
+def polls(monkeypatch: pytest.MonkeyPatch) -> Polls:
+    polls = Polls()
+    receive = EventQueue.receive
+
+    def watched(self: EventQueue, **options: int) -> list[Message]:
+        try:
+            messages = receive(self, **options)
+        except QueueUnavailable as error:
+            polls.given_up.append(error)
+            raise
+        polls.receive_counts.extend(message.receive_count for message in messages)
+        return messages
+
+    monkeypatch.setattr(EventQueue, "receive", watched)
+    return polls
 
 
 def _paused(settings: ConsumerSettings) -> bool:
@@ -87,17 +115,8 @@ def test_messages_in_work_stay_hidden_for_longer_than_their_visibility_timeout(
     settings: ConsumerSettings,
     run_consumer: RunConsumer,
     elasticsearch_proxy: TcpProxy,
-    monkeypatch: pytest.MonkeyPatch,
+    polls: Polls,
 ) -> None:
-    seen: list[int] = []
-    receive = EventQueue.receive
-
-    def counting(self: EventQueue, **options: int) -> object:
-        messages = receive(self, **options)
-        seen.extend(message.receive_count for message in messages)
-        return messages
-
-    monkeypatch.setattr(EventQueue, "receive", counting)
     with run_consumer(elasticsearch_url=elasticsearch_proxy.url, consumer_visibility_seconds=3):
         _wait_running(settings)
         elasticsearch_proxy.refuse()
@@ -110,7 +129,7 @@ def test_messages_in_work_stay_hidden_for_longer_than_their_visibility_timeout(
         elasticsearch_proxy.restore()
         wait_drained(queue)
     # A short outage costs a message no receive: it was held, and then processed.
-    assert seen == [1]
+    assert polls.receive_counts == [1]
 
 
 @pytest.mark.parametrize("fault", ["refuse", "freeze"])
@@ -199,22 +218,8 @@ def test_what_sqs_hands_to_a_poll_that_gave_up_comes_again_when_its_visibility_e
     settings: ConsumerSettings,
     run_consumer: RunConsumer,
     sqs_endpoint_url: str,
-    monkeypatch: pytest.MonkeyPatch,
+    polls: Polls,
 ) -> None:
-    seen: list[int] = []
-    given_up: list[QueueUnavailable] = []
-    receive = EventQueue.receive
-
-    def watched(self: EventQueue, **options: int) -> list[Message]:
-        try:
-            messages = receive(self, **options)
-        except QueueUnavailable as error:
-            given_up.append(error)
-            raise
-        seen.extend(message.receive_count for message in messages)
-        return messages
-
-    monkeypatch.setattr(EventQueue, "receive", watched)
     timing = {"sqs_read_timeout_seconds": 0.5, "consumer_wait_seconds": 2, "consumer_visibility_seconds": 5}
     with TcpProxy(sqs_endpoint_url) as proxy, run_consumer(sqs_endpoint_url=proxy.url, **timing):
         _wait_running(settings)
@@ -225,11 +230,11 @@ def test_what_sqs_hands_to_a_poll_that_gave_up_comes_again_when_its_visibility_e
         world.create("Handed to nobody")
         world.publish()
         wait_for(lambda: queue.counts().in_flight == 1, message="no poll was under way")
-        wait_for(lambda: len(given_up) >= settings.consumer_receivers, message="the receivers still wait")
+        wait_for(lambda: len(polls.given_up) >= settings.consumer_receivers, message="the receivers still wait")
         proxy.restore()
         wait_drained(queue)
     # Twice as a rule; once more for each poll that was begun, and given up, before it could be answered.
-    assert seen[0] == 1
-    assert seen[1] >= 2
-    assert len(seen) == 2
+    assert polls.receive_counts[0] == 1
+    assert polls.receive_counts[1] >= 2
+    assert len(polls.receive_counts) == 2
     assert len(world.feed()) == 2

@@ -3,7 +3,6 @@
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from urllib.parse import urlsplit
 
 from taskhub_local.faults.case import Felt, Need
 from taskhub_local.faults.cases.making import case
@@ -30,7 +29,7 @@ async def kill_one_api(stage: Stage) -> float:
 @asynccontextmanager
 async def _with_requests_in_hand(stage: Stage) -> AsyncIterator[None]:
     """Run the block while the API has a request that it cannot answer any more: a fast one often has none at all."""
-    port = urlsplit(stage.target.api_url).port or 0
+    port = stage.host.platform.options.ports.api
     frozen = stage.target.freeze(_API)
     since = time.monotonic()
     try:
