@@ -11,6 +11,8 @@ from taskhub_local.faults.runner import Setting
 from tests.e2e import watch
 from tests.e2e.cluster.paths import KUBECONFIG, STATE
 from tests.e2e.cluster.progress import say
+from tests.e2e.cluster.tools import tool
+from tests.e2e.helm import Helm
 from tests.e2e.install import reach_of
 from tests.e2e.kube import Kube
 from tests.e2e.reach import front
@@ -26,10 +28,10 @@ class Told:
     drill: str
     alert: str
     paged_after: float
-    """From the break to the page at the receiver."""
+    """From the break to the notice at the receiver."""
     within: float
     resolved_after: float
-    """From the return of the thing to the notice that it is over."""
+    """From the beginning of the mending to the notice that it is over."""
     beside: tuple[str, ...]
     """Other alerts that fired meanwhile, all of them allowed."""
 
@@ -44,6 +46,7 @@ class Watched:
     """The cluster."""
 
     kube: Kube
+    helm: Helm
     setting: Setting
 
 
@@ -61,7 +64,7 @@ def watched() -> Watched:
     watch.until_known(kube.alerts())
     edge = front((STATE / "ca.crt").read_text())
     setting = Setting(target=reach_of(kube), folder=FOLDER, kinds=False, front=edge, say=say, look_seconds=LOOK_SECONDS)
-    return Watched(kube, setting)
+    return Watched(kube, Helm(tool("helm"), KUBECONFIG), setting)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
@@ -74,7 +77,10 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
 
 def table(folder: Path) -> str:
     """Return the table, as Markdown."""
-    rows = ["| what is gone | page | came after | within | taken back after | beside it |", "|---|---|--:|--:|--:|---|"]
+    rows = [
+        "| what is gone or wrong | page | came after | within | taken back after | beside it |",
+        "|---|---|--:|--:|--:|---|",
+    ]
     for path in sorted(folder.glob("*.json")):
         told = Told(**json.loads(path.read_text()))
         beside = ", ".join(told.beside) or "nothing"

@@ -1,32 +1,41 @@
-"""The drills: what is taken away for as long as it takes to be paged, and which row of failure-modes.yaml that is."""
+"""The drills: what is gone or wrong for as long as it takes to be told, and which row of failure-modes.yaml that is."""
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 
+from tests.alarms import wrong
+from tests.alarms.conftest import Watched
 from tests.e2e.cluster.secrets import MONITORING
 from tests.e2e.kube import APPS, INGRESS, Kube
 
 LOGGING, LOG_COLLECTOR, TRACE_COLLECTOR = "logging", "log-collector", "trace-collector"
 _NOWHERE = "taskhub.example.com/nowhere"
+_DNS, _SYSTEM = "coredns", "kube-system"
+_DISPATCHER = "worker-dispatcher"
 
 
 @dataclass(frozen=True, slots=True)
 class Drill:
-    """One thing that is gone until it is put back."""
+    """One thing that is gone or wrong until it is put right."""
 
     name: str
     row: str
     """Of failure-modes.yaml: it says which alerts are the right ones, and which may fire beside them."""
     within_seconds: float
-    """From the break to the page: the rule's `for`, two scrapes and judgements of 15 s, and the 30 s that Alertmanager
-    waits for a cause, with room for a slow machine."""
-    without: Callable[[Kube], AbstractContextManager[None]]
+    """From the break to the notice: the rule's `for`, two scrapes and judgements of 15 s, and the 30 s for which
+    Alertmanager waits for a cause, with room for a slow machine."""
+    breaking: Callable[[Watched], AbstractContextManager[None]]
+    cure: str = ""
+    """What mends it: a piece of a block under "Mitigation" of the alert's runbook, which is run as it stands there."""
+    told: str = "pages"
+    """Of the receiver's two lists, the one that it comes to: "pages" or "tickets"."""
 
 
-def _deployment(name: str, namespace: str = APPS) -> Callable[[Kube], AbstractContextManager[None]]:
+def _deployment(name: str, namespace: str = APPS) -> Callable[[Watched], AbstractContextManager[None]]:
     @contextmanager
-    def gone(kube: Kube) -> Iterator[None]:
+    def gone(watched: Watched) -> Iterator[None]:
+        kube = watched.kube
         replicas = kube.deployment(name, namespace).spec.replicas
         kube.scale(name, 0, namespace)
         try:
@@ -37,28 +46,40 @@ def _deployment(name: str, namespace: str = APPS) -> Callable[[Kube], AbstractCo
     return gone
 
 
-def _stateful_set(name: str) -> Callable[[Kube], AbstractContextManager[None]]:
+def _stateful_set(name: str) -> Callable[[Watched], AbstractContextManager[None]]:
     @contextmanager
-    def gone(kube: Kube) -> Iterator[None]:
-        kube.scale_stateful_set(name, 0)
+    def gone(watched: Watched) -> Iterator[None]:
+        watched.kube.scale_stateful_set(name, 0)
         try:
             yield
         finally:
-            kube.scale_stateful_set(name, 1)
+            watched.kube.scale_stateful_set(name, 1)
 
     return gone
 
 
+_ROLLBACK, _SECRET = "rollback api", "create secret tls"
+
 DRILLS = (
-    Drill("api", "api-all-lost", 180, _deployment("api")),
-    Drill("workers", "workers-gone", 180, _deployment("worker")),
-    Drill("dispatchers", "dispatcher-killed", 180, _deployment("worker-dispatcher")),
-    Drill("consumers", "consumers-gone", 180, _deployment("sqs-consumer")),
-    Drill("postgres", "postgresql-restarted", 180, _stateful_set("postgres")),
-    Drill("redis", "redis-killed", 180, _stateful_set("redis")),
-    Drill("sqs", "sqs-away", 240, _stateful_set("elasticmq")),
-    Drill("elasticsearch", "elasticsearch-down", 240, _stateful_set("elasticsearch")),
-    Drill("ingress", "ingress-lost", 180, _deployment("traefik", INGRESS)),
+    Drill("api", "api-all-lost", 180, _deployment("api"), "scale deployment api"),
+    Drill("workers", "workers-gone", 180, _deployment("worker"), "scale deployment worker"),
+    Drill("dispatchers", "dispatcher-killed", 180, _deployment(_DISPATCHER), f"scale deployment {_DISPATCHER}"),
+    Drill("consumers", "consumers-gone", 180, _deployment("sqs-consumer"), "scale deployment sqs-consumer"),
+    Drill("postgres", "postgresql-restarted", 180, _stateful_set("postgres"), "scale statefulset postgres"),
+    Drill("redis", "redis-killed", 180, _stateful_set("redis"), "scale statefulset redis"),
+    Drill("sqs", "sqs-away", 240, _stateful_set("elasticmq"), "scale statefulset elasticmq"),
+    Drill(
+        "elasticsearch", "elasticsearch-down", 240, _stateful_set("elasticsearch"), "scale statefulset elasticsearch"
+    ),
+    Drill("ingress", "ingress-lost", 180, _deployment("traefik", INGRESS), "scale deployment traefik"),
+    Drill("route", "ingress-misconfigured", 180, wrong.ingress_of_another_host, _ROLLBACK),
+    Drill("certificate", "certificate-wrong", 180, wrong.certificate_untrusted, _SECRET),
+    Drill("certificate_end", "certificate-expires", 420, wrong.certificate_ends_soon, _SECRET),
+    Drill("read_only", "postgresql-read-only", 180, wrong.database_read_only, "RESET default_transaction_read_only"),
+    Drill("migration", "migration-fails", 180, wrong.migration_failed, _ROLLBACK),
+    Drill("memory", "api-crash-loop", 420, wrong.api_without_memory, _ROLLBACK, "tickets"),
+    Drill("poison", "poison-message", 240, wrong.poison, told="tickets"),
+    Drill("node", "node-lost", 300, wrong.node_stopped, told="tickets"),
 )
 
 
@@ -92,6 +113,17 @@ def without_trace_collector(kube: Kube) -> Iterator[None]:
         yield
     finally:
         kube.scale(TRACE_COLLECTOR, 1, MONITORING)
+
+
+@contextmanager
+def without_dns(kube: Kube) -> Iterator[None]:
+    """Inside the block no name of the cluster can be resolved."""
+    replicas = kube.deployment(_DNS, _SYSTEM).spec.replicas
+    kube.scale(_DNS, 0, _SYSTEM)
+    try:
+        yield
+    finally:
+        kube.scale(_DNS, replicas, _SYSTEM)
 
 
 def is_gone(kube: Kube, app: str, namespace: str) -> bool:

@@ -1,4 +1,4 @@
-"""One thing is gone: its page comes in time, with a runbook, nothing else fires, and it is taken back afterwards."""
+"""One thing is gone or wrong: somebody is told of it alone, and in time; the runbook mends it; they hear that, too."""
 
 import asyncio
 import time
@@ -11,6 +11,7 @@ from tools.matrix.model import load
 
 from tests.alarms.conftest import Told, Watched
 from tests.alarms.drills import DRILLS, Drill
+from tests.alarms.mending import mend
 from tests.e2e import watch
 from tests.e2e.ready import until_well
 
@@ -21,25 +22,29 @@ _RUNBOOKS = Path(__file__).parents[2] / "observability" / "runbooks"
 
 @pytest.mark.timeout(_TIMEOUT_SECONDS)
 @pytest.mark.parametrize("drill", DRILLS, ids=lambda drill: drill.name)
-def test_the_right_page_comes_alone_and_is_taken_back(drill: Drill, watched: Watched) -> None:
+def test_the_right_alert_is_told_alone_and_taken_back(drill: Drill, watched: Watched) -> None:
     expected = expectation_of_row(load(), drill.row)
     asyncio.run(until_well(watched.kube, watched.setting))
     watch.until_quiet()
-    watched.setting.say(f"{drill.name}: gone")
+    watched.setting.say(f"{drill.name}: broken")
     began = time.time()
 
     def right(*, resolved: bool, since: float) -> watch.Notice | None:
-        found = watch.notices("pages", since)
+        found = watch.notices(drill.told, since)
         return next((one for one in found if one.alert in expected.right and one.resolved is resolved), None)
 
-    with drill.without(watched.kube):
+    with drill.breaking(watched):
         page = watch.until(
             lambda: right(resolved=False, since=began),
             seconds=drill.within_seconds + 60,
-            what=f"one of {', '.join(sorted(expected.right))} is paged",
+            what=f"one of {', '.join(sorted(expected.right))} is told of",
         )
         watched.setting.say(f"{drill.name}: {page.alert} after {page.received_at - began:.0f} s")
-    healed = time.time()
+        healed = time.time()
+        if drill.cure:
+            mend(page.alert, drill.cure, watched.setting.folder)
+            asyncio.run(until_well(watched.kube, watched.setting))
+            watched.setting.say(f"{drill.name}: mended by {page.alert}.md after {time.time() - healed:.0f} s")
     asyncio.run(until_well(watched.kube, watched.setting))
     over = watch.until(
         lambda: right(resolved=True, since=healed), seconds=_RESOLVED_SECONDS, what=f"{page.alert} is taken back"

@@ -12,6 +12,8 @@ from taskhub_local.authority import Authority
 from taskhub_local.errors import LocalError
 from tests.e2e.reach import ADDRESS, HOST, INGRESS_PORT
 
+SECRET = "taskhub-tls"  # the Secret's name
+
 
 def read_authority(certificate: Path, key: Path) -> Authority:
     """Read the authority of the cluster's ingress. Raises LocalError if it is not there."""

@@ -1,5 +1,6 @@
 """The releases, changed as an operator changes them: helm upgrade and helm rollback."""
 
+import json
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
@@ -25,6 +26,10 @@ class Helm:
     def rollback(self, release: str, *options: str) -> None:
         """Go back to the revision before, and wait until it runs."""
         self._run("rollback", release, "--wait", "--timeout", "180s", *options)
+
+    def revision(self, release: str) -> int:
+        """Return the number of a release's newest revision, good or bad."""
+        return int(json.loads(self._run("status", release, "--output", "json"))["version"])
 
     def values(self, release: str) -> str:
         """Return the values that a release was given, as YAML."""

@@ -41,7 +41,7 @@ def prepare(kube: Kube, helm: Helm, folder: Path) -> None:
     """Give the apps the driver's job kinds, by a volume, as anybody's own kinds may come. Idempotent."""
     with psycopg.connect(reach_of(kube).database_url) as session:
         session.execute(CREATE_EFFECTS)
-    write_config_map(kube, _CONFIG_MAP, kinds_in(APPS)["data"])
+    write_config_map(kube, kinds_in(APPS))
     folder.mkdir(parents=True, exist_ok=True)
     for release, values in values_with_kinds().items():
         path = folder / f"{release}-values.yaml"
@@ -51,13 +51,7 @@ def prepare(kube: Kube, helm: Helm, folder: Path) -> None:
 
 def kinds_in(namespace: str) -> dict[str, Any]:
     """The ConfigMap with the driver's kinds, which the values of values_with_kinds mount."""
-    data = {_key(path): content for path, content in driver_files().items()}
-    return {
-        "apiVersion": "v1",
-        "kind": "ConfigMap",
-        "metadata": {"name": _CONFIG_MAP, "namespace": namespace},
-        "data": data,
-    }
+    return config_map(_CONFIG_MAP, {_key(path): content for path, content in driver_files().items()}, namespace)
 
 
 def values_with_kinds() -> dict[str, dict[str, Any]]:
@@ -106,9 +100,19 @@ def driver_files() -> dict[str, str]:
     return files
 
 
-def write_config_map(kube: Kube, name: str, data: Mapping[str, str]) -> None:
-    """Make a ConfigMap, or give one that is there this content."""
-    body = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name}, "data": dict(data)}
+def config_map(name: str, data: Mapping[str, str], namespace: str = APPS) -> dict[str, Any]:
+    """A ConfigMap, as the API server is given it."""
+    return {
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": {"name": name, "namespace": namespace},
+        "data": dict(data),
+    }
+
+
+def write_config_map(kube: Kube, body: dict[str, Any]) -> None:
+    """Make a ConfigMap of the apps' namespace, or give one that is there this content."""
+    name = body["metadata"]["name"]
     try:
         kube.core.create_namespaced_config_map(APPS, body)
     except ApiException as error:

@@ -17,6 +17,7 @@ BACKING = "taskhub-backing"
 INGRESS = "ingress"
 NAME_LABEL = "app.kubernetes.io/name"
 COMPONENTS = ("api", "worker", "dispatcher", "sqs-consumer")
+_CONTROL_PLANE = "node-role.kubernetes.io/control-plane"
 _TIMEOUT_SECONDS = 15
 _IMMEDIATELY = 0
 
@@ -201,6 +202,10 @@ class Kube:
         """Return every node."""
         found: list[V1Node] = asked(self.core.list_node)(_request_timeout=_TIMEOUT_SECONDS).items
         return found
+
+    def workers(self) -> list[str]:
+        """Return the names of the nodes that are no control plane."""
+        return [node.metadata.name for node in self.nodes() if _CONTROL_PLANE not in node.metadata.labels]
 
     def nodes_are_here(self) -> bool:
         """Whether the nodes are containers of this machine's Docker, as kind's are."""

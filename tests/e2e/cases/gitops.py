@@ -19,7 +19,7 @@ from tests.e2e.case import ClusterCase
 from tests.e2e.cases import environments
 from tests.e2e.cases.checks import nothing_failed
 from tests.e2e.commits import COMPONENT, argo_of, committed, expect_stamp, rolled, templates, until, until_it_runs
-from tests.e2e.install import extra_pod_values, write_config_map
+from tests.e2e.install import config_map, extra_pod_values, write_config_map
 from tests.e2e.kube import APPS, asked
 from tests.e2e.repository import set_values
 from tests.e2e.scene import Scene
@@ -103,7 +103,7 @@ async def fail_migration(scene: Scene) -> float:
     argo = argo_of(scene)
     stamp = secrets.token_hex(4)
     head = await scene.do(_revision, scene)
-    await scene.do(write_config_map, scene.kube, _CONFIG_MAP, {"e2e.py": _FAILING % head})
+    await scene.do(write_config_map, scene.kube, config_map(_CONFIG_MAP, {"e2e.py": _FAILING % head}))
     pod = await scene.do(extra_pod_values)
     pod["extraVolumes"].append({"name": _CONFIG_MAP, "configMap": {"name": _CONFIG_MAP}})
     mount = {"name": _CONFIG_MAP, "mountPath": f"{_INSIDE}/e2e.py", "subPath": "e2e.py", "readOnly": True}

@@ -10,14 +10,13 @@ from taskhub_local.faults.case import Felt
 from taskhub_local.faults.checks import never_internal
 from taskhub_local.faults.client import HttpCall
 from tests.e2e.case import ClusterCase
-from tests.e2e.certificates import complaint, read_authority
+from tests.e2e.certificates import SECRET, complaint, read_authority
 from tests.e2e.cluster.paths import STATE
 from tests.e2e.kube import INGRESS
 from tests.e2e.reach import HOST, front
 from tests.e2e.scene import Scene
 
 _CONTROLLER = "traefik"
-_SECRET = "taskhub-tls"  # the Secret's name
 _INGRESS = "api"
 _SEEN_SECONDS = 60.0
 _BETWEEN_SECONDS = 0.2
@@ -45,16 +44,16 @@ async def expired_certificate(scene: Scene) -> float:
 
 async def _replaced(scene: Scene, bad: dict[str, str], what: str) -> float:
     """Change the Secret; see new clients complain; change it back, and see them content."""
-    good = await scene.do(scene.kube.secret, _SECRET)
+    good = await scene.do(scene.kube.secret, SECRET)
     context = front(await scene.do((STATE / "ca.crt").read_text)).tls
     began = scene.stage.breaks(f"the ingress gets {what}")
-    await scene.do(scene.kube.set_secret, _SECRET, bad)
+    await scene.do(scene.kube.set_secret, SECRET, bad)
     try:
         said = await scene.until(lambda: complaint(context), "a new client complains", seconds=_SEEN_SECONDS)
         detected = scene.stage.heals(f"a new client complains: {said}")
         scene.stage.notes.append(f"detected after {detected - began:.1f} s: {said}")
     finally:
-        await scene.do(scene.kube.set_secret, _SECRET, {name: good[name] for name in bad})
+        await scene.do(scene.kube.set_secret, SECRET, {name: good[name] for name in bad})
     since = scene.stage.heals("the Secret is rolled back")
     await scene.until(lambda: not complaint(context), "new clients are content", seconds=_SEEN_SECONDS)
     scene.stage.recovered("new clients are content")

@@ -10,7 +10,6 @@ from tests.e2e.cases.checks import nothing_failed
 from tests.e2e.kube import APPS, COMPONENTS, docker, node_names
 from tests.e2e.scene import Scene
 
-_CONTROL_PLANE = "node-role.kubernetes.io/control-plane"
 _DRAIN_SECONDS = 180.0
 _EVICTION_RETRY_SECONDS = 5.0
 """After a refusal: what kubectl waits (k8s.io/kubectl/pkg/drain)."""
@@ -81,10 +80,9 @@ async def _spread(scene: Scene) -> None:
 async def _busy_node(scene: Scene) -> str:
     """Return the worker node with the most pods of ours on it."""
     counts: dict[str, int] = {}
-    for node in await scene.do(scene.kube.nodes):
-        if _CONTROL_PLANE not in node.metadata.labels:
-            pods = await scene.do(scene.kube.pods_on, node.metadata.name)
-            counts[node.metadata.name] = sum(pod.metadata.namespace == APPS for pod in pods)
+    for node in await scene.do(scene.kube.workers):
+        pods = await scene.do(scene.kube.pods_on, node)
+        counts[node] = sum(pod.metadata.namespace == APPS for pod in pods)
     if not counts or not max(counts.values()):
         raise LocalError("no worker node runs a pod of ours")
     return max(counts, key=lambda name: counts[name])

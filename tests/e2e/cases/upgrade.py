@@ -14,7 +14,7 @@ from taskhub_local.faults.case import Felt
 from tests.e2e.case import ClusterCase
 from tests.e2e.cases.checks import nothing_failed
 from tests.e2e.folder import FOLDER
-from tests.e2e.install import extra_pod_values, write_config_map
+from tests.e2e.install import config_map, extra_pod_values, write_config_map
 from tests.e2e.kube import COMPONENTS, node_names
 from tests.e2e.scene import Scene
 
@@ -95,7 +95,7 @@ async def _next_revision(scene: Scene, revision: str) -> AsyncIterator[tuple[str
     """Put a revision after the newest into the API's pods; at the end take it back, out of the database too."""
     head = await scene.do(_revision, scene)
     name = f"{_REVISION}.py"
-    await scene.do(write_config_map, scene.kube, _CONFIG_MAP, {name: revision % head})
+    await scene.do(write_config_map, scene.kube, config_map(_CONFIG_MAP, {name: revision % head}))
     mount = {"name": _CONFIG_MAP, "mountPath": f"{_INSIDE}/{name}", "subPath": name, "readOnly": True}
     values = await scene.do(extra_pod_values)
     before = _written("before", values)

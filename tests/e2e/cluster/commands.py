@@ -141,4 +141,4 @@ def _wait_for_platform(kubectl: Kubectl) -> None:
     for name, namespace in _PLATFORM.items():
         if name == "daemonset/kube-network-policies" and not kind_cluster.is_stand_in():
             continue
-        kubectl("--namespace", namespace, "rollout", "status", name, "--timeout=180s", seconds=200)
+        kubectl.until_rolled_out(name, namespace, seconds=180)

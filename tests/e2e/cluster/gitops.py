@@ -50,9 +50,9 @@ def install(kubectl: Kubectl) -> None:
         kubectl.apply_file(path)
     try:
         for name in WORKLOADS:
-            _ask(kubectl, "rollout", "status", name, f"--timeout={_SECONDS}s")
+            kubectl.until_rolled_out(name, NAMESPACE, seconds=_SECONDS)
     except ClusterError as error:
-        pods = _ask(kubectl, "get", "pods", "--output=wide")
+        pods = kubectl("--namespace", NAMESPACE, "get", "pods", "--output=wide")
         raise ClusterError(f"Argo CD does not start: {error}\nThe pods of {NAMESPACE}:\n{pods}") from error
     say(f"Argo CD took {elapsed() - started:.0f} s")
 
@@ -104,7 +104,3 @@ def _fit_pods(spec: dict[str, Any]) -> None:
         container["image"] = _REDIS if "redis" in container["image"] else catalog.ARGO_CD
         container["imagePullPolicy"] = "IfNotPresent"
         container["resources"] = _RESOURCES
-
-
-def _ask(kubectl: Kubectl, *arguments: str) -> str:
-    return kubectl("--namespace", NAMESPACE, *arguments, seconds=_SECONDS + 20)

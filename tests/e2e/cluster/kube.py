@@ -9,6 +9,8 @@ from typing import Any
 from tests.e2e.cluster.shell import run
 from tests.e2e.cluster.tools import tool
 
+_ROOM_SECONDS = 20  # kubectl says what it waited for in vain; it is not cut off before
+
 
 @dataclass(frozen=True)
 class Kubectl:
@@ -20,6 +22,11 @@ class Kubectl:
         """Run kubectl and return what it says."""
         command: Sequence[str | Path] = [tool("kubectl"), "--kubeconfig", self.kubeconfig, *arguments]
         return run(command, stdin=stdin, timeout_seconds=seconds)
+
+    def until_rolled_out(self, name: str, namespace: str, *, seconds: int) -> None:
+        """Wait until every pod of a workload (`kind/name`) is of its newest revision and ready."""
+        status = ("rollout", "status", name, f"--timeout={seconds}s")
+        self("--namespace", namespace, *status, seconds=seconds + _ROOM_SECONDS)
 
     def json(self, *arguments: str) -> Any:
         """Run kubectl and return its answer, parsed."""

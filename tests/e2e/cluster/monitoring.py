@@ -15,7 +15,6 @@ _DEPLOYMENTS = (
     _OPERATOR, "postgres-exporter", "redis-exporter", "elasticsearch-exporter", "blackbox-exporter",
     "kube-state-metrics", "trace-collector",
 )  # fmt: skip
-_LOGS = ("--namespace", "logging", "rollout", "status", "daemonset/log-collector")
 _SERVERS = ("prometheus/taskhub", "alertmanager/taskhub")
 _SECONDS = 240
 
@@ -40,8 +39,8 @@ def finish(kubectl: Kubectl) -> None:
     releases.install_observability(kubectl)
     try:
         for name in _DEPLOYMENTS:
-            _ask(kubectl, "rollout", "status", f"deployment/{name}", f"--timeout={_SECONDS}s")
-        kubectl(*_LOGS, f"--timeout={_SECONDS}s", seconds=_SECONDS + 20)
+            kubectl.until_rolled_out(f"deployment/{name}", secrets.MONITORING, seconds=_SECONDS)
+        kubectl.until_rolled_out("daemonset/log-collector", "logging", seconds=_SECONDS)
         for name in _SERVERS:
             _ask(kubectl, "wait", "--for=condition=Available", name, f"--timeout={_SECONDS}s")
     except ClusterError as error:

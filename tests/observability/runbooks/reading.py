@@ -36,7 +36,7 @@ class Runbook:
     @cached_property
     def blocks(self) -> list[str]:
         """Its fenced blocks of shell."""
-        return re.findall(r"^```sh\n(.*?)^```$", self.text, flags=re.MULTILINE | re.DOTALL)
+        return blocks(self.text)
 
     @cached_property
     def links(self) -> list[str]:
@@ -48,6 +48,11 @@ class Runbook:
         """Each line of each block that is a command."""
         for block in self.blocks:
             yield from (line for line in block.splitlines() if line.strip() and not line.startswith("#"))
+
+
+def blocks(text: str) -> list[str]:
+    """The fenced blocks of shell in a piece of a page."""
+    return re.findall(r"^```sh\n(.*?)^```$", text, flags=re.MULTILINE | re.DOTALL)
 
 
 def runbooks() -> list[Runbook]:
