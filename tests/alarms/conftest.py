@@ -78,7 +78,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
 def table(folder: Path) -> str:
     """Return the table, as Markdown."""
     rows = [
-        "| what is gone or wrong | page | came after | within | taken back after | beside it |",
+        "| what is gone or wrong | alert | came after | within | taken back after | beside it |",
         "|---|---|--:|--:|--:|---|",
     ]
     for path in sorted(folder.glob("*.json")):

@@ -20,6 +20,8 @@ from tests.e2e.reach import HOST
 
 _API = "api"
 _TOO_LITTLE = "64Mi"  # of memory: the API begins, and is killed while it imports
+_END_OTHERS = """SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+WHERE datname = current_database() AND pid <> pg_backend_pid()"""
 
 
 @contextmanager
@@ -107,17 +109,18 @@ def api_without_memory(watched: Watched) -> Iterator[None]:
 @contextmanager
 def database_read_only(watched: Watched) -> Iterator[None]:
     """Somebody let the database take no writes, and every session began anew."""
+    # A session for each step: the runbook ends all that there are.
     with psycopg.connect(superuser_url(watched.kube), autocommit=True) as session:
         database = sql.Identifier(session.info.dbname)
-        try:
-            session.execute(sql.SQL("ALTER DATABASE {} SET default_transaction_read_only = on").format(database))
-            session.execute(
-                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
-                " WHERE datname = current_database() AND pid <> pg_backend_pid()"
-            )
-            yield
-        finally:
+        session.execute(sql.SQL("ALTER DATABASE {} SET default_transaction_read_only = on").format(database))
+        session.execute(_END_OTHERS)
+    try:
+        yield
+    finally:
+        with psycopg.connect(superuser_url(watched.kube), autocommit=True) as session:
+            session.execute("SET default_transaction_read_only = off")
             session.execute(sql.SQL("ALTER DATABASE {} RESET default_transaction_read_only").format(database))
+            session.execute(_END_OTHERS)
 
 
 @contextmanager
