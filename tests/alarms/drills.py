@@ -11,7 +11,6 @@ from tests.e2e.kube import APPS, INGRESS, Kube
 
 LOGGING, LOG_COLLECTOR, TRACE_COLLECTOR = "logging", "log-collector", "trace-collector"
 _NOWHERE = "taskhub.example.com/nowhere"
-_DNS, _SYSTEM = "coredns", "kube-system"
 _DISPATCHER = "worker-dispatcher"
 
 
@@ -32,18 +31,18 @@ class Drill:
     """Of the receiver's two lists, the one that it comes to: "pages" or "tickets"."""
 
 
-def _deployment(name: str, namespace: str = APPS) -> Callable[[Watched], AbstractContextManager[None]]:
-    @contextmanager
-    def gone(watched: Watched) -> Iterator[None]:
-        kube = watched.kube
-        replicas = kube.deployment(name, namespace).spec.replicas
-        kube.scale(name, 0, namespace)
-        try:
-            yield
-        finally:
-            kube.scale(name, replicas, namespace)
+@contextmanager
+def _without_deployment(kube: Kube, name: str, namespace: str) -> Iterator[None]:
+    replicas = kube.deployment(name, namespace).spec.replicas
+    kube.scale(name, 0, namespace)
+    try:
+        yield
+    finally:
+        kube.scale(name, replicas, namespace)
 
-    return gone
+
+def _deployment(name: str, namespace: str = APPS) -> Callable[[Watched], AbstractContextManager[None]]:
+    return lambda watched: _without_deployment(watched.kube, name, namespace)
 
 
 def _stateful_set(name: str) -> Callable[[Watched], AbstractContextManager[None]]:
@@ -105,25 +104,14 @@ def without_log_collectors(kube: Kube) -> Iterator[None]:
         kube.place_daemon_set(LOG_COLLECTOR, LOGGING, {_NOWHERE: None})
 
 
-@contextmanager
-def without_trace_collector(kube: Kube) -> Iterator[None]:
+def without_trace_collector(kube: Kube) -> AbstractContextManager[None]:
     """Inside the block there is no trace collector."""
-    kube.scale(TRACE_COLLECTOR, 0, MONITORING)
-    try:
-        yield
-    finally:
-        kube.scale(TRACE_COLLECTOR, 1, MONITORING)
+    return _without_deployment(kube, TRACE_COLLECTOR, MONITORING)
 
 
-@contextmanager
-def without_dns(kube: Kube) -> Iterator[None]:
+def without_dns(kube: Kube) -> AbstractContextManager[None]:
     """Inside the block no name of the cluster can be resolved."""
-    replicas = kube.deployment(_DNS, _SYSTEM).spec.replicas
-    kube.scale(_DNS, 0, _SYSTEM)
-    try:
-        yield
-    finally:
-        kube.scale(_DNS, replicas, _SYSTEM)
+    return _without_deployment(kube, "coredns", "kube-system")
 
 
 def is_gone(kube: Kube, app: str, namespace: str) -> bool:

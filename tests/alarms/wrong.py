@@ -39,14 +39,21 @@ def _shown(watched: Watched, certificate: dict[str, str]) -> Iterator[None]:
 
 
 @contextmanager
-def _released(watched: Watched, *values: str) -> Iterator[None]:
-    """The API's release has other values, and no hook has run."""
+def _rolled_back(watched: Watched) -> Iterator[None]:
+    """Whatever becomes of the API's release, it is again what it was."""
     good = watched.helm.revision(_API)
     try:
-        watched.helm.upgrade(_API, "--no-hooks", *(option for value in values for option in ("--set", value)))
         yield
     finally:
         watched.helm.rollback(_API, str(good), "--no-hooks")
+
+
+@contextmanager
+def _released(watched: Watched, *values: str) -> Iterator[None]:
+    """The API's release has other values, and no hook has run."""
+    with _rolled_back(watched):
+        watched.helm.upgrade(_API, "--no-hooks", *(option for value in values for option in ("--set", value)))
+        yield
 
 
 @contextmanager
@@ -84,19 +91,16 @@ def poison(watched: Watched) -> Iterator[None]:
 @contextmanager
 def migration_failed(watched: Watched) -> Iterator[None]:
     """The API was upgraded while somebody held what every migration reads."""
-    good = watched.helm.revision(_API)
-    with psycopg.connect(superuser_url(watched.kube)) as session:
-        session.execute("LOCK TABLE alembic_version IN ACCESS EXCLUSIVE MODE")
-        try:
-            watched.helm.upgrade(_API, "--set", "migration.backoffLimit=0", "--timeout", "120s")
-        except LocalError as error:
-            watched.setting.say(str(error).rpartition("Error: ")[2])
-        else:
-            raise LocalError("a migration that cannot have its lock did not stop the release")
-    try:
+    with _rolled_back(watched):
+        with psycopg.connect(superuser_url(watched.kube)) as session:
+            session.execute("LOCK TABLE alembic_version IN ACCESS EXCLUSIVE MODE")
+            try:
+                watched.helm.upgrade(_API, "--set", "migration.backoffLimit=0", "--timeout", "120s")
+            except LocalError as error:
+                watched.setting.say(str(error).rpartition("Error: ")[2])
+            else:
+                raise LocalError("a migration that cannot have its lock did not stop the release")
         yield
-    finally:
-        watched.helm.rollback(_API, str(good))
 
 
 @contextmanager

@@ -111,11 +111,11 @@ def config_map(name: str, data: Mapping[str, str], namespace: str = APPS) -> dic
 
 
 def write_config_map(kube: Kube, body: dict[str, Any]) -> None:
-    """Make a ConfigMap of the apps' namespace, or give one that is there this content."""
-    name = body["metadata"]["name"]
+    """Make a ConfigMap, or give one that is there this content."""
+    name, namespace = body["metadata"]["name"], body["metadata"]["namespace"]
     try:
-        kube.core.create_namespaced_config_map(APPS, body)
+        kube.core.create_namespaced_config_map(namespace, body)
     except ApiException as error:
         if error.status != 409:
             raise LocalError(f"Kubernetes answers {error.status} {error.reason}") from error
-        asked(kube.core.replace_namespaced_config_map)(name, APPS, body)
+        asked(kube.core.replace_namespaced_config_map)(name, namespace, body)
