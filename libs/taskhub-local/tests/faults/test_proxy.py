@@ -3,7 +3,9 @@
 import socket
 import threading
 import time
+from collections import Counter
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from socketserver import StreamRequestHandler, ThreadingTCPServer
 
 import psycopg
@@ -23,6 +25,7 @@ class Echo(StreamRequestHandler):
 class Server(ThreadingTCPServer):
     daemon_threads = True
     block_on_close = False
+    request_queue_size = 100
 
 
 @pytest.fixture
@@ -46,8 +49,8 @@ def ask_cut(connection: socket.socket) -> bytes:
         return b""
 
 
-def connect(proxy: Proxy) -> socket.socket:
-    return socket.create_connection(("127.0.0.1", proxy.port), timeout=0.5)
+def connect(proxy: Proxy, *, patience_seconds: float = 0.5) -> socket.socket:
+    return socket.create_connection(("127.0.0.1", proxy.port), timeout=patience_seconds)
 
 
 def test_everything_passes(proxy: Proxy) -> None:
@@ -106,6 +109,20 @@ def test_before_several_servers_it_takes_turns_and_passes_over_one_that_is_down(
     for _ in range(4):
         with connect(proxy) as connection:
             assert ask(connection) == b"hello\n"
+
+
+def test_connections_that_come_at_once_all_pass_over_a_server_that_is_down(proxy: Proxy) -> None:
+    up = proxy.targets[0]
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        down = probe.getsockname()[1]
+    proxy.targets = (up, down)
+
+    def answer(_: int) -> bytes:
+        with connect(proxy, patience_seconds=30) as connection:
+            return ask_cut(connection)
+
+    with ThreadPoolExecutor(16) as clients:
+        assert Counter(clients.map(answer, range(400))) == {b"hello\n": 400}
 
 
 def test_it_tells_how_many_requests_a_server_has_still_to_answer(proxy: Proxy) -> None:

@@ -115,6 +115,10 @@ class Ledger:
         with self._lock:
             return list(self._entries.values())
 
+    def unanswered(self, *, before: float) -> list[Entry]:
+        """Return what was sent before that Unix time and has no answer yet."""
+        return [entry for entry in self.entries if entry.answer is None and entry.sent_at < before]
+
     def sent(self, request: Request) -> int:
         """Record a request that is about to be sent, and return its number. Call it before the first byte leaves."""
         with self._lock:

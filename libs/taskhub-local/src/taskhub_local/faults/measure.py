@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import httpx
 
 from taskhub_local.faults import plain
+from taskhub_local.faults.client import Call
 from taskhub_local.faults.judge_jobs import EFFECT_KIND, IMPORT_KIND
 from taskhub_local.faults.observe import Eyes
 from taskhub_local.faults.recovery import Probe, percentile
@@ -64,6 +65,22 @@ def late_seconds(ways: Iterable[Way], since: float, *, prompt_seconds: float) ->
     if not all(way.out for way in late):
         return math.inf
     return max((way.ended - since for way in late), default=0.0)
+
+
+def failures(calls: Iterable[Call], since: float, *, most: int = 10) -> str:
+    """Return what clients heard after `since` instead of success, and when; of more than `most`, the last ones."""
+    failed = sorted((call for call in calls if not call.probe.ok and call.probe.ended > since), key=_end)
+    told = [
+        f"{call.answer.detail or call.answer.status} {call.probe.ended - since:.2f} s after that,"
+        f" sent {call.probe.seconds:.2f} s before"
+        for call in failed[-most:]
+    ]
+    earlier = [f"{len(failed) - most} earlier ones"] if len(failed) > most else []
+    return "; ".join([*earlier, *told])
+
+
+def _end(call: Call) -> float:
+    return call.probe.ended
 
 
 def as_probes(ways: Iterable[Way], *, prompt_seconds: float) -> list[Probe]:

@@ -136,9 +136,9 @@ class Proxy:
 
     async def _connect(self) -> tuple[int, asyncio.StreamReader, asyncio.StreamWriter] | None:
         targets = self.targets
-        self._turn += 1
+        turn = self._turn = self._turn + 1  # its own: others begin theirs while this one tries
         for number in range(len(targets)):
-            port = targets[(self._turn + number) % len(targets)]
+            port = targets[(turn + number) % len(targets)]
             with suppress(OSError):
                 return port, *await asyncio.open_connection(HOST, port)
         return None

@@ -21,7 +21,16 @@ from taskhub_local.faults.judge_views import SUBSCRIBED
 from taskhub_local.faults.ledger import Ledger
 from taskhub_local.faults.load import Load
 from taskhub_local.faults.machine import Machine, Waiting, work_seconds
-from taskhub_local.faults.measure import Way, as_probes, counter, event_ways, job_ways, late_seconds, promptness
+from taskhub_local.faults.measure import (
+    Way,
+    as_probes,
+    counter,
+    event_ways,
+    failures,
+    job_ways,
+    late_seconds,
+    promptness,
+)
 from taskhub_local.faults.observe import Eyes
 from taskhub_local.faults.priority import preferred
 from taskhub_local.faults.pulse import Pulse
@@ -231,12 +240,13 @@ def _report(run: _Run, evidence: Evidence, settled: Settled, verdict: Verdict, *
     case = run.case
     recovery = _recovery(run, evidence)
     checked = [check(evidence) for check in case.checks]
-    failures = [result.complaint for result in checked if result.complaint]
+    failed = [result.complaint for result in checked if result.complaint]
     if recovery > case.budget_seconds:
-        failures.insert(0, f"recovery took {recovery:.2f} s, allowed are {case.budget_seconds:g} s")
+        late = f"recovery took {recovery:.2f} s, allowed are {case.budget_seconds:g} s"
+        failed.insert(0, f"{late}{_heard(run, evidence)}")
     if settled.left:
-        failures.append(f"after {settled.seconds:.0f} s without load {settled.left}")
-    failures += [f"{finding.fault.value}: {finding.sentence}" for finding in verdict.findings[:20]]
+        failed.append(f"after {settled.seconds:.0f} s without load {settled.left}")
+    failed += [f"{finding.fault.value}: {finding.sentence}" for finding in verdict.findings[:20]]
     latencies = [call.probe.seconds for call in run.client.calls]
     lost, doubled = verdict.count(Fault.LOST), verdict.count(Fault.DOUBLED)
     return CaseReport(
@@ -263,8 +273,17 @@ def _report(run: _Run, evidence: Evidence, settled: Settled, verdict: Verdict, *
         seed=seed,
         machine=Machine(run.work_seconds, run.waiting.share()),
         notes=(*run.stage.notes, *(result.note for result in checked if result.note)),
-        failures=tuple(failures),
+        failures=tuple(failed),
     )
+
+
+def _heard(run: _Run, evidence: Evidence) -> str:
+    """Tell what writes heard since: it explains a budget that was missed."""
+    if run.case.felt is not Felt.WRITES:
+        return ""
+    measured = [call for call in evidence.writes if call.probe.began < run.stage.measured_until]
+    heard = failures(measured, evidence.since)
+    return f" (writes heard: {heard})" if heard else ""
 
 
 def _recovery(run: _Run, evidence: Evidence) -> float:

@@ -19,6 +19,8 @@ from taskhub_local.faults.target import Target
 if TYPE_CHECKING:
     from taskhub_local.faults.host import Host
 
+_LAST_ANSWER_SECONDS = 30.0  # longer than the client's own patience
+
 
 class Stage:
     """What `act` gets."""
@@ -80,9 +82,17 @@ class Stage:
         self.recovered_at = time.time()
         self.say(what)
 
-    def ends_here(self) -> None:
-        """What begins from now on belongs to clearing up, and is not measured."""
-        self.measured_until = time.time()
+    async def ends_here(self) -> None:
+        """What begins from now on belongs to clearing up, and is not measured.
+
+        Returns once whatever began before has an answer: a server that is stopped next may cut what is on its way.
+        """
+        until = self.measured_until = time.time()
+
+        def answered() -> bool:
+            return not self.client.ledger.unanswered(before=until)
+
+        await self.until(answered, seconds=_LAST_ANSWER_SECONDS, what="every request so far has its answer")
 
     async def last(self, seconds: float) -> None:
         """Let the fault last, with the load going on."""

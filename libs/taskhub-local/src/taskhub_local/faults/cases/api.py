@@ -22,7 +22,7 @@ async def kill_one_api(stage: Stage) -> float:
             former = stage.target.kill(_API)
         await stage.until_replaced(_API, former.pid)
         await stage.last(3)
-        stage.ends_here()
+        await stage.ends_here()
     return since
 
 

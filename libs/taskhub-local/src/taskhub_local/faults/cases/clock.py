@@ -76,7 +76,7 @@ async def skew_clocks(stage: Stage) -> float:
             (taken,) = session.execute(_TAKEN_AWAY, [stage.eyes.account_id, since]).fetchone() or (0,)
         if taken:
             raise LocalError(f"{taken} jobs were taken from a living worker, because of its clock")
-        stage.ends_here()
+        await stage.ends_here()
         await stage.last(_CALM_SECONDS)
     return since
 

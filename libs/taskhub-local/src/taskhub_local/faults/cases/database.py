@@ -49,7 +49,7 @@ async def cut_commits(stage: Stage) -> float:
         since = stage.heals(f"{host.postgres.commits_cut} COMMITs were cut")
         stage.notes.append(f"{host.postgres.commits_cut} COMMITs cut")
         await stage.last(_CALM_SECONDS)
-        stage.ends_here()
+        await stage.ends_here()
     return since
 
 
