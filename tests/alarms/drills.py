@@ -1,6 +1,6 @@
 """The drills: what is gone or wrong for as long as it takes to be told, and which row of failure-modes.yaml that is."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 
@@ -29,6 +29,12 @@ class Drill:
     """What mends it: a piece of a block under "Mitigation" of the alert's runbook, which is run as it stands there."""
     told: str = "pages"
     """Of the receiver's two lists, the one that it comes to: "pages" or "tickets"."""
+    alert: str = ""
+    """Of the row's alerts the one that tells of this, where the others tell of something else; "": any of them."""
+
+    def right(self, promised: Collection[str]) -> frozenset[str]:
+        """Return those of the row's alerts that the drill waits for."""
+        return frozenset(name for name in promised if self.alert in {"", name})
 
 
 @contextmanager
@@ -57,6 +63,22 @@ def _stateful_set(name: str) -> Callable[[Watched], AbstractContextManager[None]
     return gone
 
 
+@contextmanager
+def without_servers(kube: Kube, kind: str, *, left: int = 0) -> Iterator[None]:
+    """Inside the block Prometheus Operator runs `left` servers of that kind ("prometheuses", "alertmanagers")."""
+    group = ("monitoring.coreos.com", "v1", "monitoring", kind, "taskhub")
+    before = kube.custom.get_namespaced_custom_object(*group)["spec"]["replicas"]
+    kube.custom.patch_namespaced_custom_object(*group, {"spec": {"replicas": left}})
+    try:
+        yield
+    finally:
+        kube.custom.patch_namespaced_custom_object(*group, {"spec": {"replicas": before}})
+
+
+def _one_server(kind: str) -> Callable[[Watched], AbstractContextManager[None]]:
+    return lambda watched: without_servers(watched.kube, kind, left=1)
+
+
 _ROLLBACK, _SECRET = "rollback api", "create secret tls"
 
 DRILLS = (
@@ -79,19 +101,44 @@ DRILLS = (
     Drill("memory", "api-crash-loop", 420, wrong.api_without_memory, _ROLLBACK, "tickets"),
     Drill("poison", "poison-message", 240, wrong.poison, told="tickets"),
     Drill("node", "node-lost", 300, wrong.node_stopped, told="tickets"),
+    Drill("connections", "postgresql-connections", 420, wrong.database_taken, "pg_terminate_backend", "tickets"),
+    Drill(
+        "redis_memory",
+        "redis-full",
+        420,
+        wrong.redis_nearly_full,
+        "redis flushall",
+        "tickets",
+        "RedisMemoryNearLimit",
+    ),
+    Drill(
+        "exporter",
+        "metrics-lost",
+        420,
+        _deployment("postgres-exporter", MONITORING),
+        "scale deployment postgres-exporter",
+        "tickets",
+        "TargetMissing",
+    ),
+    Drill(
+        "one_prometheus",
+        "metrics-lost",
+        240,
+        _one_server("prometheuses"),
+        "patch prometheus",
+        "tickets",
+        "PrometheusReplicaDown",
+    ),
+    Drill(
+        "one_alertmanager",
+        "paging-lost",
+        240,
+        _one_server("alertmanagers"),
+        "patch alertmanager",
+        "tickets",
+        "AlertmanagerReplicaDown",
+    ),
 )
-
-
-@contextmanager
-def without_servers(kube: Kube, kind: str) -> Iterator[None]:
-    """Inside the block Prometheus Operator runs none of the servers of that kind ("prometheuses", "alertmanagers")."""
-    group = ("monitoring.coreos.com", "v1", "monitoring", kind, "taskhub")
-    before = kube.custom.get_namespaced_custom_object(*group)["spec"]["replicas"]
-    kube.custom.patch_namespaced_custom_object(*group, {"spec": {"replicas": 0}})
-    try:
-        yield
-    finally:
-        kube.custom.patch_namespaced_custom_object(*group, {"spec": {"replicas": before}})
 
 
 @contextmanager

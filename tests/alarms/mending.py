@@ -26,11 +26,18 @@ def mend(alert: str, cure: str, folder: Path) -> None:
 
     The folder is where the shell is: with the certificate, where one is to be put back.
     """
-    block = block_with(alert, cure)
+    try:
+        on_call(block_with(alert, cure), folder)
+    except LocalError as error:
+        raise LocalError(f"{alert}.md does not mend it: {error}") from error
+
+
+def on_call(commands: str, folder: Path) -> str:
+    """Run commands in a shell of whoever is on call, and return what they print. Raises LocalError if one fails."""
     setup = next(block for block in Runbook(FOLDER / f"{FIRST}.md").blocks if _FUNCTIONS in block)
     programs = os.pathsep.join(str(tool(name).parent) for name in ("kubectl", "helm"))
     result = subprocess.run(
-        ["bash", "-euo", "pipefail", "-c", setup[setup.index(_FUNCTIONS) :] + block],
+        ["bash", "-euo", "pipefail", "-c", setup[setup.index(_FUNCTIONS) :] + commands],
         stdin=subprocess.DEVNULL,
         env={**os.environ, "KUBECONFIG": str(KUBECONFIG), "PATH": f"{programs}{os.pathsep}{os.environ['PATH']}"},
         cwd=folder,
@@ -40,4 +47,5 @@ def mend(alert: str, cure: str, folder: Path) -> None:
         check=False,
     )
     if result.returncode != 0:
-        raise LocalError(f"{alert}.md does not mend it: {result.stdout}{result.stderr}")
+        raise LocalError(f"{result.stdout}{result.stderr}")
+    return result.stdout

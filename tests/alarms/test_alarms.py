@@ -24,6 +24,7 @@ _RUNBOOKS = Path(__file__).parents[2] / "observability" / "runbooks"
 @pytest.mark.parametrize("drill", DRILLS, ids=lambda drill: drill.name)
 def test_the_right_alert_is_told_alone_and_taken_back(drill: Drill, watched: Watched) -> None:
     expected = expectation_of_row(load(), drill.row)
+    awaited = drill.right(expected.right)
     asyncio.run(until_well(watched.kube, watched.setting))
     watch.until_quiet()
     watched.setting.say(f"{drill.name}: broken")
@@ -31,13 +32,13 @@ def test_the_right_alert_is_told_alone_and_taken_back(drill: Drill, watched: Wat
 
     def right(*, resolved: bool, since: float) -> watch.Notice | None:
         found = watch.notices(drill.told, since)
-        return next((one for one in found if one.alert in expected.right and one.resolved is resolved), None)
+        return next((one for one in found if one.alert in awaited and one.resolved is resolved), None)
 
     with drill.breaking(watched):
         page = watch.until(
             lambda: right(resolved=False, since=began),
             seconds=drill.within_seconds + 60,
-            what=f"one of {', '.join(sorted(expected.right))} is told of",
+            what=f"one of {', '.join(sorted(awaited))} is told of",
         )
         watched.setting.say(f"{drill.name}: {page.alert} after {page.received_at - began:.0f} s")
         healed = time.time()

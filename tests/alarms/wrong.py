@@ -1,7 +1,7 @@
 """What is wrong for as long as a block lasts: a certificate, a route, a release, messages, the database, a node."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from datetime import timedelta
 
 import psycopg
@@ -11,6 +11,7 @@ from taskhub_local.authority import new_authority
 from taskhub_local.errors import LocalError
 from taskhub_local.parts.sqs import DEAD_LETTER_QUEUE
 from tests.alarms.conftest import Watched
+from tests.alarms.mending import on_call
 from tests.e2e import queues
 from tests.e2e.certificates import SECRET, read_authority
 from tests.e2e.cluster.paths import STATE
@@ -22,6 +23,18 @@ _API = "api"
 _TOO_LITTLE = "64Mi"  # of memory: the API begins, and is killed while it imports
 _END_OTHERS = """SELECT pg_terminate_backend(pid) FROM pg_stat_activity
 WHERE datname = current_database() AND pid <> pg_backend_pid()"""
+
+_FREE = """SELECT current_setting('max_connections')::int - count(*)::int FROM pg_stat_activity
+WHERE backend_type = 'client backend'"""
+_LEFT = 30  # of 300: less than 85 % in use would be no alert, and pools may grow meanwhile
+_FILL = """
+redis eval "for n = 1, 50 do redis.call('SET', 'foreign:' .. n, string.rep('x', 1000000)) end" 0
+used=$(redis info memory | tr -d '\\r' | sed -n 's/^used_memory://p')
+redis config set maxmemory $((used * 100 / 94))
+"""
+_EMPTY = """
+redis eval "for n = 1, 50 do redis.call('DEL', 'foreign:' .. n) end" 0
+"""
 
 
 @contextmanager
@@ -125,6 +138,29 @@ def database_read_only(watched: Watched) -> Iterator[None]:
             session.execute("SET default_transaction_read_only = off")
             session.execute(sql.SQL("ALTER DATABASE {} RESET default_transaction_read_only").format(database))
             session.execute(_END_OTHERS)
+
+
+@contextmanager
+def database_taken(watched: Watched) -> Iterator[None]:
+    """Somebody holds nearly every connection that PostgreSQL has, and does nothing with them."""
+    with ExitStack() as sessions:
+        first = sessions.enter_context(psycopg.connect(superuser_url(watched.kube), autocommit=True))
+        (free,) = first.execute(_FREE).fetchone() or (0,)
+        for _ in range(free - _LEFT):
+            sessions.enter_context(closing(psycopg.connect(superuser_url(watched.kube), autocommit=True)))
+        yield
+
+
+@contextmanager
+def redis_nearly_full(watched: Watched) -> Iterator[None]:
+    """Somebody's keys fill Redis to 94 % of its memory, which is made small for it."""
+    folder = watched.setting.folder
+    limit = on_call("redis config get maxmemory | tail -n 1", folder)
+    on_call(_FILL, folder)
+    try:
+        yield
+    finally:
+        on_call(f"{_EMPTY}redis config set maxmemory {limit}", folder)
 
 
 @contextmanager

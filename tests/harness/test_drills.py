@@ -14,7 +14,7 @@ _RULES = {rule["alert"]: rule for rule in alerting_rules(FOLDER.parent / "rules"
 
 def _right(drill: Drill) -> list[str]:
     """The alerts that the drill may come to, of those that it waits for."""
-    names = expectation_of_row(load(), drill.row).right
+    names = drill.right(expectation_of_row(load(), drill.row).right)
     return [name for name in names if _RULES[name]["labels"]["severity"] == _SEVERITIES[drill.told]]
 
 

@@ -28,7 +28,10 @@ KUBECTL = {
 }  # fmt: skip
 PROGRAMS = {"kubectl", "helm", "sql", "operator", "redis", "search", "curl", "openssl", "getent"}
 """`sql`, `redis`, `search` and `operator` are the shell functions of the first ten minutes."""
-DEPLOYMENTS = {"api", "worker", "worker-dispatcher", "sqs-consumer", "sqs-consumer-reconciler", "traefik", "coredns"}
+DEPLOYMENTS = {
+    "api", "worker", "worker-dispatcher", "sqs-consumer", "sqs-consumer-reconciler", "traefik", "coredns",
+    "postgres-exporter",
+}  # fmt: skip
 STATEFUL_SETS = {"postgres", "redis", "elasticmq", "elasticsearch"}
 RELEASES = {"api", "worker", "sqs-consumer", "observability"}
 POLICIES = {"api-to-broker", "api-to-search", "sqs-consumer-to-search"}
