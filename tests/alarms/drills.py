@@ -75,8 +75,8 @@ def without_servers(kube: Kube, kind: str, *, left: int = 0) -> Iterator[None]:
         kube.custom.patch_namespaced_custom_object(*group, {"spec": {"replicas": before}})
 
 
-def _one_server(kind: str) -> Callable[[Watched], AbstractContextManager[None]]:
-    return lambda watched: without_servers(watched.kube, kind, left=1)
+def _one_prometheus(watched: Watched) -> AbstractContextManager[None]:
+    return without_servers(watched.kube, "prometheuses", left=1)
 
 
 _ROLLBACK, _SECRET = "rollback api", "create secret tls"
@@ -124,7 +124,7 @@ DRILLS = (
         "one_prometheus",
         "metrics-lost",
         240,
-        _one_server("prometheuses"),
+        _one_prometheus,
         "patch prometheus",
         "tickets",
         "PrometheusReplicaDown",
@@ -133,10 +133,9 @@ DRILLS = (
         "one_alertmanager",
         "paging-lost",
         240,
-        _one_server("alertmanagers"),
-        "patch alertmanager",
-        "tickets",
-        "AlertmanagerReplicaDown",
+        wrong.alertmanager_without_place,
+        told="tickets",
+        alert="AlertmanagerReplicaDown",
     ),
 )
 

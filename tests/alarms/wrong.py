@@ -15,6 +15,7 @@ from tests.alarms.mending import on_call
 from tests.e2e import queues
 from tests.e2e.certificates import SECRET, read_authority
 from tests.e2e.cluster.paths import STATE
+from tests.e2e.cluster.secrets import MONITORING
 from tests.e2e.install import superuser_url
 from tests.e2e.kube import docker
 from tests.e2e.reach import HOST
@@ -161,6 +162,24 @@ def redis_nearly_full(watched: Watched) -> Iterator[None]:
         yield
     finally:
         on_call(f"{_EMPTY}redis config set maxmemory {limit}", folder)
+
+
+@contextmanager
+def alertmanager_without_place(watched: Watched) -> Iterator[None]:
+    """One of two Alertmanagers finds no node: each wants one of its own, and those that are left take nobody.
+
+    (With one replica fewer, Prometheus Operator starts the other one anew, too, and neither knows what was told.)
+    """
+    stays, goes = watched.kube.pods("alertmanager", MONITORING)
+    closed = [node.metadata.name for node in watched.kube.nodes() if node.metadata.name != stays.spec.node_name]
+    for node in closed:
+        watched.kube.cordon(node, closed=True)
+    try:
+        watched.kube.delete_pod(goes)
+        yield
+    finally:
+        for node in closed:
+            watched.kube.cordon(node, closed=False)
 
 
 @contextmanager

@@ -35,9 +35,10 @@ def test_terraform_installs_the_driver_of_the_class(environment: str) -> None:
 @pytest.mark.parametrize("environment", FROM_AWS)
 def test_whoever_claims_a_volume_leaves_its_class_to_the_default(environment: str) -> None:
     needs = yaml.safe_load_all((ARGO / "envs" / environment / "needs/elasticsearch.yaml").read_text())
-    prometheus = yaml.safe_load((ARGO / "platform/values/kube-prometheus-stack.yaml").read_text())
+    stack = yaml.safe_load((ARGO / "platform/values/kube-prometheus-stack.yaml").read_text())
     claims = [
-        prometheus["prometheus"]["prometheusSpec"]["storageSpec"]["volumeClaimTemplate"],
+        stack["prometheus"]["prometheusSpec"]["storageSpec"]["volumeClaimTemplate"],
+        stack["alertmanager"]["alertmanagerSpec"]["storage"]["volumeClaimTemplate"],
         *(
             claim
             for each in needs
@@ -45,5 +46,5 @@ def test_whoever_claims_a_volume_leaves_its_class_to_the_default(environment: st
             for claim in nodes["volumeClaimTemplates"]
         ),
     ]
-    assert len(claims) == 2
+    assert len(claims) == 3
     assert not [claim for claim in claims if "storageClassName" in claim["spec"]]

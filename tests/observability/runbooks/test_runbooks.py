@@ -24,7 +24,7 @@ OF_ALERTS = pytest.mark.parametrize(
 SEVERITIES = {"page": "Pages.", "ticket": "Makes a ticket.", "none": "Wakes nobody."}
 KUBECTL = {
     "api-resources", "apply", "create", "debug", "delete", "describe", "drain", "exec", "get", "logs", "patch",
-    "rollout", "scale", "set", "taint", "top",
+    "rollout", "scale", "set", "taint", "top", "uncordon",
 }  # fmt: skip
 PROGRAMS = {"kubectl", "helm", "sql", "operator", "redis", "search", "curl", "openssl", "getent"}
 """`sql`, `redis`, `search` and `operator` are the shell functions of the first ten minutes."""
