@@ -107,12 +107,13 @@ def build() -> Dashboard:
                     ),
                     graph(
                         "Clients",
-                        "Connected clients, and connections refused each second.",
+                        "Connected clients, as many as there may be, and connections refused each second.",
                         "short",
                         Query("redis_connected_clients{ns}", "connected {{instance}}"),
+                        Query("redis_max_clients{ns}", "limit {{instance}}"),
                         Query("rate(redis_rejected_connections_total{ns}[$__rate_interval])", "refused/s {{instance}}"),
                         width=8,
-                        runbook="RedisRejectsConnections",
+                        runbook="RedisClientsNearLimit",
                     ),
                     graph(
                         "Commands",
