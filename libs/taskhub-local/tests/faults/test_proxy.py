@@ -13,6 +13,7 @@ import pytest
 
 from taskhub_local.faults.proxy import Mode, Proxy
 from taskhub_local.parts.postgres import PostgresPart
+from taskhub_local.ports import any_free
 from taskhub_local.testing import wait_for
 
 
@@ -102,20 +103,14 @@ def test_commits_are_cut_in_turn_before_and_after_the_server_has_them(postgres_s
 
 
 def test_before_several_servers_it_takes_turns_and_passes_over_one_that_is_down(proxy: Proxy) -> None:
-    up = proxy.targets[0]
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        down = probe.getsockname()[1]
-    proxy.targets = (up, down)
+    proxy.targets = (*proxy.targets, any_free())
     for _ in range(4):
         with connect(proxy) as connection:
             assert ask(connection) == b"hello\n"
 
 
 def test_connections_that_come_at_once_all_pass_over_a_server_that_is_down(proxy: Proxy) -> None:
-    up = proxy.targets[0]
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        down = probe.getsockname()[1]
-    proxy.targets = (up, down)
+    proxy.targets = (*proxy.targets, any_free())
 
     def answer(_: int) -> bytes:
         with connect(proxy, patience_seconds=30) as connection:
