@@ -1,4 +1,4 @@
-"""What is wrong for as long as a block lasts: a certificate, a route, a release, messages, the database, a node."""
+"""What is wrong for as long as a block lasts: a certificate, a route, a release, messages, a server of data, a node."""
 
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
@@ -24,7 +24,6 @@ _API = "api"
 _TOO_LITTLE = "64Mi"  # of memory: the API begins, and is killed while it imports
 _END_OTHERS = """SELECT pg_terminate_backend(pid) FROM pg_stat_activity
 WHERE datname = current_database() AND pid <> pg_backend_pid()"""
-
 _FREE = """SELECT current_setting('max_connections')::int - count(*)::int FROM pg_stat_activity
 WHERE backend_type = 'client backend'"""
 _LEFT = 30  # of 300: less than 85 % in use would be no alert, and pools may grow meanwhile
@@ -144,11 +143,12 @@ def database_read_only(watched: Watched) -> Iterator[None]:
 @contextmanager
 def database_taken(watched: Watched) -> Iterator[None]:
     """Somebody holds nearly every connection that PostgreSQL has, and does nothing with them."""
+    url = superuser_url(watched.kube)
+    with psycopg.connect(url) as session:
+        (free,) = session.execute(_FREE).fetchone() or (0,)
     with ExitStack() as sessions:
-        first = sessions.enter_context(psycopg.connect(superuser_url(watched.kube), autocommit=True))
-        (free,) = first.execute(_FREE).fetchone() or (0,)
         for _ in range(free - _LEFT):
-            sessions.enter_context(closing(psycopg.connect(superuser_url(watched.kube), autocommit=True)))
+            sessions.enter_context(closing(psycopg.connect(url)))
         yield
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from taskhub_local.faults.client import Call
 from taskhub_local.faults.ledger import Answer, Operation, Outcome, Request
-from taskhub_local.faults.measure import Way, as_probes, failures, late_seconds, promptness
+from taskhub_local.faults.measure import Way, as_probes, late_seconds, promptness, what_was_heard
 from taskhub_local.faults.recovery import Probe
 
 
@@ -39,11 +39,11 @@ def test_what_clients_heard_is_told_with_its_time() -> None:
         _call(2.0, 2.2, 201),
     ]
     assert (
-        failures(calls, 1.2)
+        what_was_heard(calls, 1.2)
         == "502 0.30 s after that, sent 0.50 s before; ReadError 0.90 s after that, sent 0.10 s before"
     )
-    assert failures(calls, 0.0, most=1) == "2 earlier ones; ReadError 2.10 s after that, sent 0.10 s before"
-    assert failures(calls, 2.1) == ""
+    assert what_was_heard(calls, 0.0, most=1) == "2 earlier ones; ReadError 2.10 s after that, sent 0.10 s before"
+    assert what_was_heard(calls, 2.1) == ""
 
 
 def _call(began: float, ended: float, status: int | None, detail: str = "") -> Call:

@@ -67,9 +67,11 @@ def late_seconds(ways: Iterable[Way], since: float, *, prompt_seconds: float) ->
     return max((way.ended - since for way in late), default=0.0)
 
 
-def failures(calls: Iterable[Call], since: float, *, most: int = 10) -> str:
+def what_was_heard(calls: Iterable[Call], since: float, *, most: int = 10) -> str:
     """Return what clients heard after `since` instead of success, and when; of more than `most`, the last ones."""
-    failed = sorted((call for call in calls if not call.probe.ok and call.probe.ended > since), key=_end)
+    failed = sorted(
+        (call for call in calls if not call.probe.ok and call.probe.ended > since), key=lambda call: call.probe.ended
+    )
     told = [
         f"{call.answer.detail or call.answer.status} {call.probe.ended - since:.2f} s after that,"
         f" sent {call.probe.seconds:.2f} s before"
@@ -77,10 +79,6 @@ def failures(calls: Iterable[Call], since: float, *, most: int = 10) -> str:
     ]
     earlier = [f"{len(failed) - most} earlier ones"] if len(failed) > most else []
     return "; ".join([*earlier, *told])
-
-
-def _end(call: Call) -> float:
-    return call.probe.ended
 
 
 def as_probes(ways: Iterable[Way], *, prompt_seconds: float) -> list[Probe]:

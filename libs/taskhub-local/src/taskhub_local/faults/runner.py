@@ -26,10 +26,10 @@ from taskhub_local.faults.measure import (
     as_probes,
     counter,
     event_ways,
-    failures,
     job_ways,
     late_seconds,
     promptness,
+    what_was_heard,
 )
 from taskhub_local.faults.observe import Eyes
 from taskhub_local.faults.priority import preferred
@@ -240,13 +240,13 @@ def _report(run: _Run, evidence: Evidence, settled: Settled, verdict: Verdict, *
     case = run.case
     recovery = _recovery(run, evidence)
     checked = [check(evidence) for check in case.checks]
-    failed = [result.complaint for result in checked if result.complaint]
+    failures = [result.complaint for result in checked if result.complaint]
     if recovery > case.budget_seconds:
         late = f"recovery took {recovery:.2f} s, allowed are {case.budget_seconds:g} s"
-        failed.insert(0, f"{late}{_heard(run, evidence)}")
+        failures.insert(0, f"{late}{_heard(run, evidence)}")
     if settled.left:
-        failed.append(f"after {settled.seconds:.0f} s without load {settled.left}")
-    failed += [f"{finding.fault.value}: {finding.sentence}" for finding in verdict.findings[:20]]
+        failures.append(f"after {settled.seconds:.0f} s without load {settled.left}")
+    failures += [f"{finding.fault.value}: {finding.sentence}" for finding in verdict.findings[:20]]
     latencies = [call.probe.seconds for call in run.client.calls]
     lost, doubled = verdict.count(Fault.LOST), verdict.count(Fault.DOUBLED)
     return CaseReport(
@@ -273,7 +273,7 @@ def _report(run: _Run, evidence: Evidence, settled: Settled, verdict: Verdict, *
         seed=seed,
         machine=Machine(run.work_seconds, run.waiting.share()),
         notes=(*run.stage.notes, *(result.note for result in checked if result.note)),
-        failures=tuple(failed),
+        failures=tuple(failures),
     )
 
 
@@ -282,7 +282,7 @@ def _heard(run: _Run, evidence: Evidence) -> str:
     if run.case.felt is not Felt.WRITES:
         return ""
     measured = [call for call in evidence.writes if call.probe.began < run.stage.measured_until]
-    heard = failures(measured, evidence.since)
+    heard = what_was_heard(measured, evidence.since)
     return f" (writes heard: {heard})" if heard else ""
 
 
